@@ -1,0 +1,141 @@
+"""What all attempts of one logical call share: its limits in time, its deadline, attempts left, journal and observers.
+
+`CallContext` is the one mutable thing that travels with a request.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from attrs import define, field, frozen
+
+from .clock import SYSTEM, Clock
+from .errors import InvalidRequestError
+from .records import Record
+
+if TYPE_CHECKING:
+    from .pricing import PriceBook
+    from .response import Attempt, CallWarning
+
+__all__ = ["CacheMode", "CallContext", "CallEvent", "Timeouts"]
+
+CacheMode: TypeAlias = Literal["use", "bypass", "refresh"]
+"""What a response cache does with the call: answer from it, stay out, or ask again and overwrite."""
+
+DEFAULT_EXTRA_ATTEMPTS: Final = 5
+"""Inner calls a logical call may make beyond its first, over all layers together."""
+
+
+def _seconds(_: Any, attribute: Any, value: Any) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0):
+        raise InvalidRequestError(f"{attribute.name}={value!r} must be a number of seconds above 0, or None for no limit")
+
+
+@frozen
+class Timeouts(Record):
+    """How long to wait, in seconds, and for what; None means no limit of that kind.
+
+    Args:
+        total: The whole logical call: queueing, every attempt, the waits between, and reading the stream.
+        attempt: One attempt.
+        connect: TCP, DNS and TLS of one connection together.
+        pool: A free connection, when `max_connections` are in use.
+        first_output: From opening a stream to its first output. Reasoning models may think for minutes.
+        idle: Between two payloads of a stream; pings and the reader's own time do not count.
+    """
+
+    total: float | None = field(default=600.0, validator=_seconds)
+    attempt: float | None = field(default=None, validator=_seconds)
+    connect: float | None = field(default=5.0, validator=_seconds)
+    pool: float | None = field(default=None, validator=_seconds)
+    first_output: float | None = field(default=300.0, validator=_seconds)
+    idle: float | None = field(default=120.0, validator=_seconds)
+
+    @classmethod
+    def of(cls, value: float | Timeouts | None) -> Timeouts:
+        """Return `value` as Timeouts: a number is the total, None is the defaults."""
+        if isinstance(value, Timeouts):
+            return value
+        return cls() if value is None else cls(total=value)
+
+
+@frozen
+class CallEvent:
+    """Something that happened inside a logical call, for those who observe it.
+
+    Args:
+        kind: `attempt_started`, `attempt_ended`, `retry`, `fallback`, `breaker` or `cache`.
+        provider: Who it is about.
+        model: Which model.
+        number: Number of the attempt, from 1.
+        attempt: The exchange that ended.
+        delay: Seconds until the next attempt.
+        category: Why.
+    """
+
+    kind: str
+    provider: str | None = None
+    model: str | None = None
+    number: int | None = None
+    attempt: Attempt | None = None
+    delay: float | None = None
+    category: str | None = None
+
+
+@define(eq=False)
+class CallContext:
+    """What all attempts of one logical call share: identity, deadline, attempts left, journal.
+
+    It belongs to one call on one event loop and needs no lock. `begin` opens it.
+
+    Args:
+        id: Sent as `X-Client-Request-Id`; correlates log records.
+        clock: Where time comes from.
+        timeouts: The limits that hold for this call.
+        deadline: Moment on the monotonic clock when the call's time is over; None for no limit.
+        extra_attempts: Inner calls that layers may still add to the first of each.
+        journal: Every exchange, in order of its end.
+        warnings: What providers could not honour.
+    """
+
+    id: str = field(factory=lambda: uuid.uuid4().hex)
+    clock: Clock = SYSTEM
+    timeouts: Timeouts = field(factory=Timeouts)
+    deadline: float | None = None
+    extra_attempts: int = DEFAULT_EXTRA_ATTEMPTS
+    journal: list[Attempt] = field(factory=list)
+    warnings: list[CallWarning] = field(factory=list)
+    prices: PriceBook | None = None
+    tags: Mapping[str, str] = field(factory=dict)
+    tenant: str | None = None
+    cache: CacheMode = "use"
+    strict: bool = False
+    dry_run: bool = False
+    started: int = 0
+    """Exchanges begun so far; numbers the attempts."""
+    observers: list[Callable[[CallEvent], None]] = field(factory=list)
+
+    def take_extra(self) -> bool:
+        """Take one of the attempts left; False when none is. A layer asks before every *further* inner call."""
+        if self.extra_attempts < 1:
+            return False
+        self.extra_attempts -= 1
+        return True
+
+    def remaining(self) -> float:
+        """Return the seconds until the deadline: infinite without one, never below 0."""
+        if self.deadline is None:
+            return math.inf
+        return max(0.0, self.deadline - self.clock.monotonic())
+
+    def observe(self, see: Callable[[CallEvent], None]) -> None:
+        """Have `see` told of every event from now on; it must be quick and must not raise."""
+        self.observers.append(see)
+
+    def emit(self, event: CallEvent) -> None:
+        """Tell the observers."""
+        for see in self.observers:
+            see(event)

@@ -1,0 +1,332 @@
+"""Messages and the parts they are made of.
+
+A `Message` holds typed parts, in order: text, media, reasoning, tool calls, tool results, refusals, and whatever a vendor
+sent that this library does not know (`OpaquePart`). Every part can carry its `origin`, the vendor it came from, and
+`provider_data`, opaque JSON of that vendor (signatures, sealed reasoning): a provider sends back only its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, get_args
+
+from attrs import field, frozen
+
+from .errors import InvalidMessageError
+from .records import Record, tagged
+
+__all__ = [
+    "AudioPart",
+    "Citation",
+    "Content",
+    "DocumentPart",
+    "ImagePart",
+    "MediaPart",
+    "Message",
+    "OpaquePart",
+    "Part",
+    "ReasoningPart",
+    "RefusalPart",
+    "Role",
+    "TextPart",
+    "ToolCall",
+    "ToolResultPart",
+    "VideoPart",
+]
+
+Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
+"""Who speaks. `developer` is OpenAI's newer word for `system`; providers map either to what they have."""
+
+Json: TypeAlias = Mapping[str, Any]
+
+
+@frozen(kw_only=True)
+class _Sourced(Record):
+    """What every part can carry: where it came from, and that vendor's own data."""
+
+    origin: str | None = None
+    provider_data: Json | None = None
+
+
+@frozen
+class Citation(Record):
+    """Where a statement of the answer comes from; `start` and `end` are offsets into the text part, in characters."""
+
+    url: str | None = None
+    title: str | None = None
+    quote: str | None = None
+    start: int | None = None
+    end: int | None = None
+    provider_data: Json | None = None
+
+
+@frozen
+class TextPart(_Sourced):
+    """Text."""
+
+    tag: ClassVar[str] = "text"
+    text: str
+    citations: tuple[Citation, ...] = field(default=(), converter=tuple)
+
+
+@frozen
+class RefusalPart(_Sourced):
+    """The model's own words for not answering."""
+
+    tag: ClassVar[str] = "refusal"
+    text: str
+
+
+@frozen
+class ReasoningPart(_Sourced):
+    """The model's thinking as far as the vendor shows it; `signature` seals it for the next turn."""
+
+    tag: ClassVar[str] = "reasoning"
+    text: str = ""
+    signature: str | None = None
+
+
+@frozen(kw_only=True)
+class MediaPart(_Sourced):
+    """Bytes or a URL, with a media type such as `image/png`; exactly one of `data`, `url` and `file_id` is given."""
+
+    data: bytes | None = field(default=None, repr=lambda value: f"<{len(value)} bytes>" if value else repr(value))
+    url: str | None = None
+    file_id: str | None = None
+    media_type: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse a part that holds nothing, or two things at once."""
+        given = [name for name in ("data", "url", "file_id") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise InvalidMessageError(
+                f"{type(self).__name__} takes exactly one of data, url and file_id; got {', '.join(given) or 'none'}"
+            )
+
+
+@frozen(kw_only=True)
+class ImagePart(MediaPart):
+    """An image, in a prompt or in an answer; `detail` is the resolution asked for (`low`, `high`, `auto`)."""
+
+    tag: ClassVar[str] = "image"
+    detail: str | None = None
+
+
+@frozen(kw_only=True)
+class AudioPart(MediaPart):
+    """Sound, in a prompt or in an answer; `transcript` is its text where the service gives one."""
+
+    tag: ClassVar[str] = "audio"
+    transcript: str | None = None
+
+
+@frozen(kw_only=True)
+class VideoPart(MediaPart):
+    """A film."""
+
+    tag: ClassVar[str] = "video"
+
+
+@frozen(kw_only=True)
+class DocumentPart(MediaPart):
+    """A document, most often a PDF; `name` is its file name."""
+
+    tag: ClassVar[str] = "document"
+    name: str | None = None
+
+
+@frozen
+class ToolCall(_Sourced):
+    """The model asks for a tool: `arguments` is the text it wrote, valid JSON or not."""
+
+    tag: ClassVar[str] = "tool_call"
+    id: str
+    name: str
+    arguments: str = ""
+    kind: Literal["function", "custom"] = "function"
+    """`custom` tools take free text; their `arguments` are not JSON."""
+
+    @property
+    def parsed(self) -> dict[str, Any] | None:
+        """The arguments as a dict; `{}` when the model wrote none, None when they are not a JSON object (see `defect`)."""
+        return self._read()[0]
+
+    @property
+    def defect(self) -> str | None:
+        """Why `parsed` is None, in words that a model can act on; None when the arguments are well formed."""
+        return self._read()[1]
+
+    def _read(self) -> tuple[dict[str, Any] | None, str | None]:
+        if self.kind == "custom":
+            return None, None
+        if not self.arguments.strip():
+            return {}, None
+        try:
+            value = json.loads(self.arguments, object_pairs_hook=_unique)
+        except RecursionError:
+            return None, "the arguments are nested too deeply"
+        except ValueError as error:
+            return None, f"the arguments are not valid JSON: {error}"
+        if not isinstance(value, dict):
+            return None, f"the arguments must be a JSON object, not {type(value).__name__}"
+        return value, None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a key given twice: which of the two values the model meant is a guess."""
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} is given twice")
+    return value
+
+
+@frozen
+class OpaquePart(Record):
+    """Content of a kind this library does not know, as its vendor sent it: replayed to that vendor, dropped for others."""
+
+    tag: ClassVar[str] = "opaque"
+    origin: str
+    data: Any
+
+
+@frozen
+class ToolResultPart(_Sourced):
+    """What a tool gave back; `is_error` tells the model that it failed."""
+
+    tag: ClassVar[str] = "tool_result"
+    tool_call_id: str
+    content: tuple[ContentPart, ...] = field(converter=lambda value: content_parts(value))
+    name: str | None = None
+    is_error: bool = False
+
+
+ContentPart: TypeAlias = (
+    TextPart | RefusalPart | ReasoningPart | ImagePart | AudioPart | VideoPart | DocumentPart | OpaquePart
+)
+"""What may stand inside a tool result."""
+
+Part: TypeAlias = (
+    TextPart
+    | RefusalPart
+    | ReasoningPart
+    | ImagePart
+    | AudioPart
+    | VideoPart
+    | DocumentPart
+    | OpaquePart
+    | ToolCall
+    | ToolResultPart
+)
+"""What a message is made of."""
+
+Content: TypeAlias = str | Part | Iterable[str | Part] | None
+"""What a caller may give as content."""
+
+_CONTENT: tuple[type[Record], ...] = get_args(ContentPart)
+_PARTS: tuple[type[Record], ...] = get_args(Part)
+
+tagged(ContentPart, _CONTENT)
+tagged(Part, _PARTS)
+
+
+def content_parts(content: Content) -> tuple[Any, ...]:
+    """Return the parts that `content` stands for: text becomes a TextPart, None becomes no part."""
+    if content is None:
+        return ()
+    if isinstance(content, str):
+        return (TextPart(content),)
+    if isinstance(content, _PARTS):
+        return (content,)
+    if not isinstance(content, Iterable) or isinstance(content, (bytes, Mapping)):
+        raise InvalidMessageError(
+            f"content must be text, a part or a list of them, not {type(content).__name__}; "
+            "media goes into an ImagePart, AudioPart, VideoPart or DocumentPart"
+        )
+    parts = tuple(TextPart(item) if isinstance(item, str) else item for item in content)
+    for index, part in enumerate(parts):
+        if not isinstance(part, _PARTS):
+            raise InvalidMessageError(f"content[{index}] is {type(part).__name__}, which is not a part")
+    return parts
+
+
+P = TypeVar("P")
+
+
+@frozen(init=False)
+class Message(Record):
+    """One message of a conversation.
+
+    Args:
+        role: Who speaks.
+        content: Text, a part, or a list of both.
+        name: Name of the speaker, where the service takes one.
+        tool_calls: Tool calls to add after the content (they are parts too).
+        tool_call_id: With role `tool`: the call that the content answers; it then becomes a ToolResultPart.
+        metadata: The caller's own notes; never sent.
+    """
+
+    role: Role
+    parts: tuple[Part, ...] = field(alias="content")
+    name: str | None = None
+    metadata: Json = field(factory=dict)
+
+    def __init__(
+        self,
+        role: Role,
+        content: Content = None,
+        name: str | None = None,
+        tool_calls: Iterable[ToolCall] = (),
+        tool_call_id: str | None = None,
+        metadata: Json | None = None,
+    ) -> None:
+        if role not in get_args(Role):
+            raise InvalidMessageError(f"role {role!r} is none of {', '.join(get_args(Role))}")
+        parts = content_parts(content)
+        if tool_call_id is not None:
+            parts = (ToolResultPart(tool_call_id, parts, name),)
+        calls = tuple(tool_calls)
+        self.__attrs_init__(role, parts + calls if calls else parts, name, dict(metadata or {}))  # type: ignore[attr-defined]  # made by attrs
+
+    @property
+    def content(self) -> str:
+        """All text of the message, joined; `""` when it has none (see `parts` for the difference)."""
+        return "".join(part.text for part in self._text_parts())
+
+    def _text_parts(self) -> Iterable[TextPart]:
+        for part in self.parts:
+            if isinstance(part, TextPart):
+                yield part
+            elif isinstance(part, ToolResultPart):
+                yield from (inner for inner in part.content if isinstance(inner, TextPart))
+
+    def of(self, kind: type[P]) -> tuple[P, ...]:
+        """Return the parts of one kind, in order."""
+        return tuple(part for part in self.parts if isinstance(part, kind))
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The tools the model asks for, in order."""
+        return self.of(ToolCall)
+
+    @property
+    def tool_call_id(self) -> str | None:
+        """The call that this message answers (the first, if several)."""
+        return next((part.tool_call_id for part in self.of(ToolResultPart)), None)
+
+    @property
+    def reasoning(self) -> str:
+        """The model's visible thinking, joined; `""` when there is none."""
+        return "".join(part.text for part in self.of(ReasoningPart))
+
+    @property
+    def refusal(self) -> str | None:
+        """The model's own words for not answering; None when it did not refuse."""
+        refusals = self.of(RefusalPart)
+        return "".join(part.text for part in refusals) if refusals else None
+
+    @property
+    def citations(self) -> tuple[Citation, ...]:
+        """The sources named in the text, in order."""
+        return tuple(citation for part in self._text_parts() for citation in part.citations)

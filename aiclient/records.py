@@ -1,0 +1,159 @@
+"""Saved records: every value as a plain dict and back, with a version number.
+
+A record is `{"aiclient": 1, "type": ..., <fields that differ from their defaults>}`, ready for JSON. Readers accept every
+older number and refuse a newer one by name.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+
+from .errors import AIClientError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cattrs import Converter
+
+__all__ = ["VERSION", "Record", "tagged"]
+
+VERSION: Final = 1
+"""The number that new records carry."""
+
+R = TypeVar("R", bound="Record")
+
+_UNIONS: list[tuple[Any, tuple[type[Record], ...]]] = []
+
+
+def tagged(union: Any, members: tuple[type[Record], ...]) -> None:
+    """Declare that values of `union` are told apart in records by the `tag` of their class."""
+    _UNIONS.append((union, members))
+    _converter.cache_clear()
+
+
+class Record:
+    """A value that can be saved: `to_dict` and `from_dict` for attrs classes."""
+
+    __slots__ = ()
+    tag: ClassVar[str] = ""
+    """The word for this class in records; the class's name when empty."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return this value as a dict that `json.dumps` accepts; fields at their defaults are left out."""
+        fields = _converter().unstructure(self, type(self))
+        return {"aiclient": VERSION, "type": self.tag or type(self).__name__, **fields}
+
+    @classmethod
+    def from_dict(cls: type[R], data: Mapping[str, Any]) -> R:
+        """Build a value from what `to_dict` gave.
+
+        Raises:
+            StoreError: The record is of another type, of a newer version, or does not have this shape; the message gives
+                the path of what is wrong, never its value.
+        """
+        version, kind, expected = data.get("aiclient"), data.get("type"), cls.tag or cls.__name__
+        if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+            raise StoreError(f"not a saved {expected}: the key 'aiclient' must hold the record's version", kind="record")
+        if version > VERSION:
+            raise StoreError(
+                f"this {expected} was saved as version {version}; this aiclient reads up to {VERSION}: upgrade it",
+                kind="record",
+            )
+        if kind != expected:
+            raise StoreError(f"a saved {expected} was expected, and the record's type is {kind!r}", kind="record")
+        return _structure({key: value for key, value in data.items() if key not in ("aiclient", "type")}, cls)
+
+
+def _structure(fields: Mapping[str, Any], cls: type[R]) -> R:
+    from cattrs import BaseValidationError, transform_error  # noqa: PLC0415  # 80 ms of CPU that few callers need
+
+    try:
+        return _converter().structure(fields, cls)
+    except BaseValidationError as group:
+        problem = "; ".join(transform_error(group, path="$", format_exception=_reason))
+    except (AIClientError, TypeError, ValueError, KeyError) as error:
+        problem = _reason(error, None)
+    raise StoreError(f"a saved {cls.tag or cls.__name__} could not be read: {problem}", kind="record")
+
+
+def _reason(error: BaseException, _: type | None) -> str:
+    """Say what is wrong without the value, which may be a prompt."""
+    if isinstance(error, AIClientError):
+        return type(error).__name__
+    if isinstance(error, KeyError):
+        return f"missing {error}"
+    return str(error) if isinstance(error, _ShapeError) else f"wrong value ({type(error).__name__})"
+
+
+class _ShapeError(TypeError):
+    """A value in a record has the wrong JSON type."""
+
+
+def _strict(kind: type, *also: type) -> Any:
+    accepted = (kind, *also)
+
+    def check(value: Any, _: Any) -> Any:
+        if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
+            raise _ShapeError(f"{kind.__name__} expected, not {type(value).__name__}")
+        return kind(value)
+
+    return check
+
+
+def _decimal(value: Any, _: Any) -> Decimal:
+    try:
+        return Decimal(value if isinstance(value, str) else "not a string")
+    except InvalidOperation:
+        raise _ShapeError("a decimal number as a string expected") from None
+
+
+@functools.cache
+def _converter() -> Converter:
+    """Build the converter: strict about JSON types, defaults left out, bytes as base64."""
+    from cattrs import Converter  # noqa: PLC0415
+    from cattrs.strategies import configure_tagged_union  # noqa: PLC0415
+
+    from datetime import datetime  # noqa: PLC0415
+
+    converter = Converter(omit_if_default=True, use_alias=True)
+    for kind in (str, int, bool):
+        converter.register_structure_hook(kind, _strict(kind))
+    converter.register_structure_hook(float, _strict(float, int))
+    converter.register_unstructure_hook(Decimal, str)
+    converter.register_structure_hook(Decimal, _decimal)
+    converter.register_unstructure_hook(bytes, lambda value: base64.b64encode(value).decode())
+    converter.register_structure_hook(bytes, lambda value, _: base64.b64decode(value, validate=True))
+    converter.register_unstructure_hook(datetime, lambda value: value.isoformat())
+    converter.register_structure_hook(datetime, lambda value, _: datetime.fromisoformat(value))
+    _omit_unsaved(converter)
+    for union, members in _UNIONS:
+        for member in members:
+            converter.get_structure_hook(member)
+        configure_tagged_union(union, converter, tag_generator=lambda cls: cls.tag, tag_name="type")
+    return converter
+
+
+def _omit_unsaved(converter: Converter) -> None:
+    """Leave out fields whose metadata says `saved: False` (contexts, raw bodies)."""
+    import attrs  # noqa: PLC0415
+    from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override  # noqa: PLC0415
+
+    def unsaved(cls: Any) -> dict[str, Any]:
+        return {a.name: override(omit=True) for a in attrs.fields(cls) if a.metadata.get("saved") is False}
+
+    def has_unsaved(cls: Any) -> bool:
+        return attrs.has(cls) and bool(unsaved(cls))
+
+    def unstructure(cls: Any) -> Any:
+        return make_dict_unstructure_fn(
+            cls, converter, _cattrs_omit_if_default=True, _cattrs_use_alias=True, **unsaved(cls)
+        )
+
+    def structure(cls: Any) -> Any:
+        return make_dict_structure_fn(cls, converter, _cattrs_use_alias=True, **unsaved(cls))
+
+    converter.register_unstructure_hook_factory(has_unsaved, unstructure)
+    converter.register_structure_hook_factory(has_unsaved, structure)

@@ -1,0 +1,270 @@
+"""What a caller asks for: requests and their options.
+
+Requests are immutable and neutral: no vendor's word stands here except inside `extra`, whose first level names the
+namespace that may read it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias, get_args
+
+from attrs import field, frozen
+
+from .context import CacheMode, CallContext, Timeouts
+from .errors import EmptyMessagesError, InvalidMessageError, InvalidModelError, InvalidRequestError
+from .messages import Message, ToolCall, ToolResultPart
+from .records import Record
+
+__all__ = [
+    "AnyRequest",
+    "ChatOptions",
+    "ChatRequest",
+    "EmbeddingRequest",
+    "HTTPCall",
+    "Reasoning",
+    "ResponseFormat",
+    "Tool",
+    "ToolChoice",
+    "check",
+]
+
+def _number(low: float, high: float, *, whole: bool = False) -> Callable[[Any, Any, Any], None]:
+    """Refuse what is not a finite number in [low, high], before anything is sent."""
+
+    def check_number(_: Any, attribute: Any, value: Any) -> None:
+        if value is None:
+            return
+        kinds = (int,) if whole else (int, float)
+        if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value) or not low <= value <= high:
+            what = "a whole number" if whole else "a number"
+            bounds = f"of at least {low:g}" if math.isinf(high) else f"from {low:g} to {high:g}"
+            raise InvalidRequestError(f"{attribute.name}={value!r} must be {what} {bounds}")
+
+    return check_number
+
+
+def _model(value: str | None) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.strip() or any(ord(char) < 32 for char in value):
+        raise InvalidModelError(f"model={value!r} must be the name of a model, as the provider spells it")
+    return value
+
+
+def _texts(value: str | Iterable[str]) -> tuple[str, ...]:
+    texts = (value,) if isinstance(value, str) else tuple(value)
+    for index, text in enumerate(texts):
+        if not isinstance(text, str) or not text:
+            raise InvalidRequestError(f"text {index} must be a string that is not empty, got {text!r}")
+    return texts
+
+
+def _json_object(_: Any, attribute: Any, value: Any) -> None:
+    if not isinstance(value, Mapping):
+        raise InvalidRequestError(f"{attribute.name} must be a JSON schema as a dict, not {type(value).__name__}")
+
+
+@frozen
+class Tool(Record):
+    """A function that the model may ask for; `parameters` is a JSON schema, `strict` asks that it be followed exactly."""
+
+    name: str = field()
+    description: str = ""
+    parameters: Mapping[str, Any] = field(
+        factory=lambda: {"type": "object", "properties": {}}, validator=_json_object
+    )
+    strict: bool | None = None
+
+    @name.validator
+    def _check_name(self, _: Any, value: Any) -> None:
+        if not isinstance(value, str) or not value:
+            raise InvalidRequestError(f"a tool needs a name, got {value!r}")
+
+
+@frozen
+class ToolChoice(Record):
+    """Whether the model must use a tool: `auto`, `none`, `required`, or the one that is named."""
+
+    mode: Literal["auto", "none", "required", "named"] = "auto"
+    name: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse a name without the mode, and the mode without a name."""
+        if (self.mode == "named") != bool(self.name) or self.mode not in ("auto", "none", "required", "named"):
+            raise InvalidRequestError(f"tool choice {self.mode!r} with name {self.name!r}: give a mode, or a tool's name")
+
+    @classmethod
+    def of(cls, value: str | ToolChoice | None) -> ToolChoice | None:
+        """Return `value` as a ToolChoice: one of the three modes, else the name of a tool."""
+        if value is None or isinstance(value, ToolChoice):
+            return value
+        if value in ("auto", "none", "required"):
+            return cls(value)  # type: ignore[arg-type]  # narrowed by the line above
+        return cls("named", value)
+
+
+@frozen
+class ResponseFormat(Record):
+    """The form of the answer: free text, any JSON object, or JSON that follows `schema`."""
+
+    kind: Literal["text", "json", "schema"] = "text"
+    schema: Mapping[str, Any] | None = None
+    name: str = "response"
+    strict: bool | None = None
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse `schema` without a schema and the other way round."""
+        if self.kind not in ("text", "json", "schema") or (self.kind == "schema") != (self.schema is not None):
+            raise InvalidRequestError(f"response format {self.kind!r}: give 'text', 'json', or a JSON schema")
+
+    @classmethod
+    def of(cls, value: str | Mapping[str, Any] | ResponseFormat | None) -> ResponseFormat | None:
+        """Return `value` as a ResponseFormat: `text`, `json`, or a JSON schema as a dict."""
+        if value is None or isinstance(value, ResponseFormat):
+            return value
+        if isinstance(value, Mapping):
+            return cls("schema", value)
+        return cls(value)  # type: ignore[arg-type]  # refused in __attrs_post_init__ when it is another word
+
+
+@frozen
+class Reasoning(Record):
+    """How much the model should think: an effort word, or a budget of tokens."""
+
+    effort: str | None = None
+    budget_tokens: int | None = field(default=None, validator=_number(0, math.inf, whole=True))
+
+
+def _namespaces(value: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {name: dict(settings) for name, settings in value.items()}
+
+
+@frozen(kw_only=True)
+class ChatOptions(Record):
+    """Everything a chat request may ask for besides its messages; None means "not given" throughout.
+
+    `timeout`, `tags`, `tenant`, `cache` and `strict` steer the call and are sent to nobody.
+    """
+
+    model: str | None = field(default=None, converter=_model)
+    temperature: float | None = field(default=None, validator=_number(0, 2))
+    max_tokens: int | None = field(default=None, validator=_number(1, math.inf, whole=True))
+    top_p: float | None = field(default=None, validator=_number(0, 1))
+    top_k: int | None = field(default=None, validator=_number(1, math.inf, whole=True))
+    seed: int | None = field(default=None, validator=_number(-(2**63), 2**63 - 1, whole=True))
+    stop: tuple[str, ...] = field(default=(), converter=_texts)
+    frequency_penalty: float | None = field(default=None, validator=_number(-2, 2))
+    presence_penalty: float | None = field(default=None, validator=_number(-2, 2))
+    tools: tuple[Tool, ...] = field(default=(), converter=tuple)
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: ResponseFormat | None = None
+    reasoning: Reasoning | None = None
+    user_id: str | None = None
+    metadata: Mapping[str, str] = field(factory=dict, converter=dict)
+    extra: Mapping[str, Mapping[str, Any]] = field(factory=dict, converter=_namespaces)
+    timeout: Timeouts | None = None
+    tags: Mapping[str, str] = field(factory=dict, converter=dict)
+    tenant: str | None = None
+    cache: CacheMode = "use"
+    strict: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what single fields cannot tell: unknown cache modes, a choice without its tool, tools of one name."""
+        if self.cache not in get_args(CacheMode):
+            raise InvalidRequestError(f"cache={self.cache!r} is none of {', '.join(get_args(CacheMode))}")
+        names = [tool.name for tool in self.tools]
+        if len(set(names)) != len(names):
+            raise InvalidRequestError(f"two tools have the same name: {', '.join(names)}")
+
+
+@frozen
+class ChatRequest(Record):
+    """A conversation and what to do with it."""
+
+    messages: tuple[Message, ...] = field(converter=tuple)
+    options: ChatOptions = field(factory=ChatOptions)
+    context: CallContext | None = field(default=None, eq=False, repr=False, metadata={"saved": False})
+
+    @property
+    def model(self) -> str | None:
+        """The model that the caller named; None means the provider's own default."""
+        return self.options.model
+
+
+@frozen
+class EmbeddingRequest(Record):
+    """Texts to turn into vectors.
+
+    Args:
+        input: One text or several; none may be empty.
+        model: None means the provider's own default.
+        dimensions: Length of the vectors, where the model lets one choose.
+        task: What the vectors are for (`query`, `document`, ...), where the model distinguishes.
+    """
+
+    input: tuple[str, ...] = field(converter=_texts)
+    model: str | None = field(default=None, converter=_model)
+    dimensions: int | None = field(default=None, validator=_number(1, math.inf, whole=True))
+    task: str | None = None
+    user_id: str | None = None
+    extra: Mapping[str, Mapping[str, Any]] = field(factory=dict, converter=_namespaces)
+    timeout: Timeouts | None = None
+    tags: Mapping[str, str] = field(factory=dict, converter=dict)
+    context: CallContext | None = field(default=None, eq=False, repr=False, metadata={"saved": False})
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse a request without texts."""
+        if not self.input:
+            raise EmptyMessagesError("nothing to embed: input holds no text")
+
+
+AnyRequest: TypeAlias = ChatRequest | EmbeddingRequest
+
+
+def check(request: ChatRequest) -> None:
+    """Refuse a request that no service would accept, before anything is sent.
+
+    Raises:
+        EmptyMessagesError: There are no messages.
+        InvalidMessageError: A message has neither content nor tool calls, or a tool result answers no call; the text
+            gives the index of the message.
+        InvalidRequestError: The tool choice names a tool that is not offered.
+    """
+    if not request.messages:
+        raise EmptyMessagesError("a request needs at least one message; add .user(...)")
+    calls: set[str] = set()
+    for index, message in enumerate(request.messages):
+        if not isinstance(message, Message):
+            raise InvalidMessageError(f"messages[{index}] is {type(message).__name__}, not a Message")
+        if not message.parts:
+            raise InvalidMessageError(f"messages[{index}] ({message.role}) has neither content nor tool calls")
+        for part in message.parts:
+            if isinstance(part, ToolCall):
+                calls.add(part.id)
+            elif isinstance(part, ToolResultPart) and part.tool_call_id not in calls:
+                raise InvalidMessageError(
+                    f"messages[{index}] answers the tool call {part.tool_call_id!r}, which no earlier message makes"
+                )
+        if message.role == "tool" and not message.of(ToolResultPart):
+            raise InvalidMessageError(f"messages[{index}] has the role 'tool' and no tool_call_id")
+    choice = request.options.tool_choice
+    if choice is not None and choice.mode in ("required", "named"):
+        offered = [tool.name for tool in request.options.tools]
+        if not offered or (choice.name and choice.name not in offered):
+            raise InvalidRequestError(f"tool_choice asks for {choice.name or 'a tool'!r}; tools offered: {offered or 'none'}")
+
+
+@frozen
+class HTTPCall:
+    """One HTTP exchange to make, as a wire encodes it: what `http` sends and a dry run shows.
+
+    Header values are revealed secrets where they must be; `repr` leaves headers and body out.
+    """
+
+    method: str
+    url: str
+    headers: Sequence[tuple[str, str]] = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)

@@ -1,0 +1,229 @@
+"""What comes back: answers, their usage and cost, and the journal of how they were obtained.
+
+Unknown is None, never 0; text that is absent is `""`.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal, TypeAlias
+
+from attrs import field, frozen
+
+from .errors import Category
+from .messages import Message
+from .records import Record
+
+__all__ = [
+    "Attempt",
+    "CallWarning",
+    "ChatResponse",
+    "Choice",
+    "Cost",
+    "EmbeddingResponse",
+    "FinishReason",
+    "Outcome",
+    "RateLimitInfo",
+    "Usage",
+]
+
+FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter", "error", "other"]
+"""Why the model stopped; a closed set, the vendor's word is in `raw_finish_reason`."""
+
+Outcome: TypeAlias = Literal["completed", "failed", "cancelled", "abandoned"]
+"""How an exchange ended: `cancelled` by the caller's task, `abandoned` by a reader who left early."""
+
+_UNSAVED = {"saved": False}
+
+
+@frozen(kw_only=True)
+class Usage(Record):
+    """Tokens, by the one counting that holds for all vendors.
+
+    `prompt_tokens` counts every input token, cached ones included; `completion_tokens` every output token, reasoning
+    included; `cached_tokens`, `cache_write_tokens` and `reasoning_tokens` are parts of them. None is "not reported".
+    """
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    _total_tokens: int | None = None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    raw_usage: Mapping[str, Any] | None = field(default=None, repr=False)
+    """The vendor's own object, by the vendor's own counting."""
+
+    @property
+    def total_tokens(self) -> int | None:
+        """The vendor's total, else the sum of prompt and completion when both are known."""
+        if self._total_tokens is not None:
+            return self._total_tokens
+        if self.prompt_tokens is None or self.completion_tokens is None:
+            return None
+        return self.prompt_tokens + self.completion_tokens
+
+
+NO_USAGE = Usage()
+
+
+@frozen
+class Cost(Record):
+    """US dollars, with the parts they are made of and the table they come from."""
+
+    usd: Decimal
+    breakdown: Mapping[str, Decimal] = field(factory=dict)
+    source: str = ""
+    estimated: bool = False
+
+    def __str__(self) -> str:
+        return f"${self.usd:f}{' (estimated)' if self.estimated else ''}"
+
+    def __float__(self) -> float:
+        return float(self.usd)
+
+
+@frozen(kw_only=True)
+class RateLimitInfo(Record):
+    """The service's limits as its headers state them; `reset_*` are seconds from the answer."""
+
+    limit_requests: int | None = None
+    remaining_requests: int | None = None
+    reset_requests: float | None = None
+    limit_tokens: int | None = None
+    remaining_tokens: int | None = None
+    reset_tokens: float | None = None
+
+
+@frozen
+class CallWarning(Record):
+    """Something the request asked for that was not, or not exactly, done."""
+
+    code: str
+    message: str
+    setting: str | None = None
+    provider: str | None = None
+
+
+@frozen(kw_only=True)
+class Attempt(Record):
+    """One exchange with a service, as plain data.
+
+    Args:
+        number: From 1, in order of their start within the logical call.
+        started_at: Seconds since the epoch.
+        duration: Seconds, up to the end of the stream.
+        first_output: Seconds to the first output of a stream.
+        category: Why it failed; None when it did not.
+    """
+
+    number: int
+    provider: str
+    model: str | None = None
+    outcome: Outcome = "completed"
+    category: Category | None = None
+    status_code: int | None = None
+    request_id: str | None = None
+    retry_after: float | None = None
+    started_at: float = 0.0
+    duration: float = 0.0
+    first_output: float | None = None
+    usage: Usage = NO_USAGE
+    cost: Cost | None = None
+
+
+@frozen
+class Choice(Record):
+    """A further answer to the same request (`n` above 1)."""
+
+    message: Message
+    finish_reason: FinishReason | None = None
+    raw_finish_reason: str | None = None
+    logprobs: Any = None
+
+
+@frozen
+class ChatResponse(Record):
+    """The answer to a chat request.
+
+    Args:
+        message: What the model said.
+        finish_reason: Why it stopped; None when the answer is not complete.
+        raw_finish_reason: The vendor's word for it.
+        usage: Tokens; its members are None where the service did not report them.
+        created_at: The service's own time stamp.
+        raw: The decoded body as the vendor sent it; None on streams.
+        cost: None when the model's price is not known.
+        attempts: Every exchange of the logical call that led here.
+        warnings: What was asked for and not honoured.
+        cached: The answer came from a response cache.
+        shared: The answer was obtained by another, identical call in flight.
+        alternatives: Further choices, when more than one was asked for.
+        output: The typed value, after `.output(Type)`.
+    """
+
+    message: Message
+    finish_reason: FinishReason | None = None
+    raw_finish_reason: str | None = None
+    usage: Usage = NO_USAGE
+    id: str | None = None
+    model: str | None = None
+    provider: str | None = None
+    created_at: datetime | None = None
+    raw: Any = field(default=None, eq=False, repr=False, metadata=_UNSAVED)
+    cost: Cost | None = None
+    attempts: tuple[Attempt, ...] = field(default=(), converter=tuple)
+    warnings: tuple[CallWarning, ...] = field(default=(), converter=tuple)
+    cached: bool = False
+    shared: bool = False
+    request_id: str | None = None
+    rate_limit: RateLimitInfo | None = None
+    logprobs: Any = field(default=None, repr=False)
+    alternatives: tuple[Choice, ...] = field(default=(), converter=tuple)
+    output: Any = field(default=None, metadata=_UNSAVED)
+    metadata: Mapping[str, Any] = field(factory=dict)
+
+    @property
+    def raw_usage(self) -> Mapping[str, Any] | None:
+        """The vendor's own usage object."""
+        return self.usage.raw_usage
+
+
+def _vectors(value: Sequence[Sequence[float]]) -> tuple[array[float], ...]:
+    return tuple(vector if isinstance(vector, array) else array("f", vector) for vector in value)
+
+
+@frozen
+class EmbeddingResponse(Record):
+    """Vectors, one for each text and in the same order, as arrays of 32-bit floats."""
+
+    vectors: tuple[Sequence[float], ...] = field(converter=_vectors, repr=lambda value: f"<{len(value)} vectors>")
+    model: str | None = None
+    provider: str | None = None
+    usage: Usage = NO_USAGE
+    raw: Any = field(default=None, eq=False, repr=False, metadata=_UNSAVED)
+    cost: Cost | None = None
+    attempts: tuple[Attempt, ...] = field(default=(), converter=tuple)
+    warnings: tuple[CallWarning, ...] = field(default=(), converter=tuple)
+    cached: bool = False
+    request_id: str | None = None
+    rate_limit: RateLimitInfo | None = None
+    metadata: Mapping[str, Any] = field(factory=dict)
+
+    @property
+    def vector(self) -> Sequence[float]:
+        """The vector of the one text that was asked for.
+
+        Raises:
+            ValueError: There are several; use `vectors`.
+        """
+        if len(self.vectors) != 1:
+            raise ValueError(f"{len(self.vectors)} texts were embedded; use .vectors")
+        return self.vectors[0]
+
+    @property
+    def raw_usage(self) -> Mapping[str, Any] | None:
+        """The vendor's own usage object."""
+        return self.usage.raw_usage
