@@ -67,7 +67,7 @@ class TextPart(_Sourced):
 
     tag: ClassVar[str] = "text"
     text: str
-    citations: tuple[Citation, ...] = field(default=(), converter=tuple)
+    citations: tuple[Citation, ...] = ()
 
 
 @frozen
@@ -191,13 +191,17 @@ class OpaquePart(Record):
     data: Any
 
 
+def _content_parts(value: Content) -> tuple[Any, ...]:
+    return content_parts(value)  # defined below, where the union of parts is known
+
+
 @frozen
 class ToolResultPart(_Sourced):
     """What a tool gave back; `is_error` tells the model that it failed."""
 
     tag: ClassVar[str] = "tool_result"
     tool_call_id: str
-    content: tuple[ContentPart, ...] = field(converter=lambda value: content_parts(value))
+    content: tuple[ContentPart, ...] = field(converter=_content_parts)
     name: str | None = None
     is_error: bool = False
 
@@ -287,7 +291,7 @@ class Message(Record):
         if tool_call_id is not None:
             parts = (ToolResultPart(tool_call_id, parts, name),)
         calls = tuple(tool_calls)
-        self.__attrs_init__(role, parts + calls if calls else parts, name, dict(metadata or {}))  # type: ignore[attr-defined]  # made by attrs
+        self.__attrs_init__(role, parts + calls if calls else parts, name, dict(metadata or {}))
 
     @property
     def content(self) -> str:

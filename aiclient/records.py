@@ -132,8 +132,12 @@ def _converter() -> Converter:
     for union, members in _UNIONS:
         for member in members:
             converter.get_structure_hook(member)
-        configure_tagged_union(union, converter, tag_generator=lambda cls: cls.tag, tag_name="type")
+        configure_tagged_union(union, converter, tag_generator=_tag, tag_name="type")
     return converter
+
+
+def _tag(cls: type[Record]) -> str:
+    return cls.tag
 
 
 def _omit_unsaved(converter: Converter) -> None:

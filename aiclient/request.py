@@ -92,7 +92,8 @@ class ToolChoice(Record):
 
     def __attrs_post_init__(self) -> None:
         """Refuse a name without the mode, and the mode without a name."""
-        if (self.mode == "named") != bool(self.name) or self.mode not in ("auto", "none", "required", "named"):
+        modes = ("auto", "none", "required", "named")
+        if self.mode not in modes or (self.mode == "named") != bool(self.name):
             raise InvalidRequestError(f"tool choice {self.mode!r} with name {self.name!r}: give a mode, or a tool's name")
 
     @classmethod
@@ -137,6 +138,14 @@ class Reasoning(Record):
     budget_tokens: int | None = field(default=None, validator=_number(0, math.inf, whole=True))
 
 
+def _tools(value: Iterable[Tool]) -> tuple[Tool, ...]:
+    return tuple(value)
+
+
+def _messages(value: Iterable[Message]) -> tuple[Message, ...]:
+    return tuple(value)
+
+
 def _namespaces(value: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     return {name: dict(settings) for name, settings in value.items()}
 
@@ -157,7 +166,7 @@ class ChatOptions(Record):
     stop: tuple[str, ...] = field(default=(), converter=_texts)
     frequency_penalty: float | None = field(default=None, validator=_number(-2, 2))
     presence_penalty: float | None = field(default=None, validator=_number(-2, 2))
-    tools: tuple[Tool, ...] = field(default=(), converter=tuple)
+    tools: tuple[Tool, ...] = field(default=(), converter=_tools)
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
@@ -184,7 +193,7 @@ class ChatOptions(Record):
 class ChatRequest(Record):
     """A conversation and what to do with it."""
 
-    messages: tuple[Message, ...] = field(converter=tuple)
+    messages: tuple[Message, ...] = field(converter=_messages)
     options: ChatOptions = field(factory=ChatOptions)
     context: CallContext | None = field(default=None, eq=False, repr=False, metadata={"saved": False})
 

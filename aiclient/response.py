@@ -174,14 +174,14 @@ class ChatResponse(Record):
     created_at: datetime | None = None
     raw: Any = field(default=None, eq=False, repr=False, metadata=_UNSAVED)
     cost: Cost | None = None
-    attempts: tuple[Attempt, ...] = field(default=(), converter=tuple)
-    warnings: tuple[CallWarning, ...] = field(default=(), converter=tuple)
+    attempts: tuple[Attempt, ...] = ()
+    warnings: tuple[CallWarning, ...] = ()
     cached: bool = False
     shared: bool = False
     request_id: str | None = None
     rate_limit: RateLimitInfo | None = None
     logprobs: Any = field(default=None, repr=False)
-    alternatives: tuple[Choice, ...] = field(default=(), converter=tuple)
+    alternatives: tuple[Choice, ...] = ()
     output: Any = field(default=None, metadata=_UNSAVED)
     metadata: Mapping[str, Any] = field(factory=dict)
 
@@ -205,8 +205,8 @@ class EmbeddingResponse(Record):
     usage: Usage = NO_USAGE
     raw: Any = field(default=None, eq=False, repr=False, metadata=_UNSAVED)
     cost: Cost | None = None
-    attempts: tuple[Attempt, ...] = field(default=(), converter=tuple)
-    warnings: tuple[CallWarning, ...] = field(default=(), converter=tuple)
+    attempts: tuple[Attempt, ...] = ()
+    warnings: tuple[CallWarning, ...] = ()
     cached: bool = False
     request_id: str | None = None
     rate_limit: RateLimitInfo | None = None

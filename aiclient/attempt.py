@@ -1,0 +1,149 @@
+"""The innermost layer: one exchange with one service, written into the journal.
+
+`chain` puts it around every leaf. It is the only place that numbers attempts, stamps provider and model, prices the usage,
+arms the time limits and answers dry runs; a bare provider does the wire and nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from attrs import evolve
+
+from .context import CallContext, CallEvent
+from .errors import AIClientError, DryRunStop, Phase, outcome
+from .gate import Alarm
+from .provider import Layer, Layered, Middleware, Provider, ProviderInfo, compose, destinations, find, observed
+from .request import AnyRequest, ChatRequest, HTTPCall
+from .response import NO_USAGE, Attempt, ChatResponse, Cost, EmbeddingResponse
+from .stream import ChatStream, End
+
+if TYPE_CHECKING:
+    from .provider import Q, R
+
+__all__ = ["Previews", "chain"]
+
+
+@runtime_checkable
+class Previews(Protocol):
+    """Can say what it would send."""
+
+    def preview(self, request: ChatRequest, /) -> HTTPCall:
+        """Return the exact exchange, credentials as `***`; sends nothing."""
+        ...
+
+
+class Attempts(Layer):
+    """Makes each exchange an Attempt; stands directly around the provider."""
+
+    async def around(self, request: Q, inner: Provider, call_next: Callable[[Q], Awaitable[R]]) -> R:
+        """Do one exchange within its time limits, and journal it."""
+        context = request.context
+        assert context is not None  # opened by Layered
+        exchange = _Exchange(context, request, destinations(inner)[0])
+        if context.dry_run:
+            raise exchange.stop(inner, request)
+        exchange.start()
+        return await observed(exchange.limited(call_next(request)), exchange.end)
+
+
+class _Exchange:
+    """One attempt under way."""
+
+    __slots__ = ("_began", "_context", "_ends", "_first", "_model", "_number", "_phase", "_provider", "_started", "_where")
+
+    def __init__(self, context: CallContext, request: AnyRequest, where: ProviderInfo) -> None:
+        self._context = context
+        self._where = where
+        self._model = request.model or where.model
+        self._first: float | None = None
+
+    def stop(self, inner: Provider, request: AnyRequest) -> DryRunStop:
+        """Say what would have been sent."""
+        previews = find(inner, Previews)
+        call = previews.preview(request) if previews is not None and isinstance(request, ChatRequest) else None
+        return DryRunStop(
+            f"dry run: nothing was sent to {self._where.name}", provider=self._where.name, model=self._model, report=call
+        )
+
+    def start(self) -> None:
+        """Take a number, look at the clock, and tell the observers."""
+        context = self._context
+        context.started += 1
+        self._number = context.started
+        self._started = context.clock.time()
+        self._began = context.clock.monotonic()
+        deadline = math.inf if context.deadline is None else context.deadline
+        attempt = math.inf if context.timeouts.attempt is None else self._began + context.timeouts.attempt
+        self._ends = min(deadline, attempt)
+        self._phase: Phase = "attempt" if attempt < deadline else "total"
+        if context.observers:
+            context.emit(CallEvent("attempt_started", self._where.name, self._model, self._number))
+
+    async def limited(self, call: Awaitable[R]) -> R:
+        """Await the call within the limits; a stream stays under them while it is read."""
+        clock, limits = self._context.clock, self._context.timeouts
+        alarm = Alarm(clock)
+        alarm.set(self._ends, self._phase)
+        try:
+            result = await alarm.guard(call)
+        finally:
+            alarm.stop()
+        if isinstance(result, ChatStream):
+            first = math.inf if limits.first_output is None else self._began + limits.first_output
+            idle = math.inf if limits.idle is None else limits.idle
+            result.limit(clock, ends=self._ends, phase=self._phase, first=first, idle=idle)
+            result.on_first_output(self._note_first)
+        return result
+
+    def _note_first(self) -> None:
+        self._first = self._context.clock.monotonic() - self._began
+
+    async def end(self, end: End) -> ChatResponse | EmbeddingResponse | None:
+        """Write the attempt down; stamp and price the answer, stamp the error."""
+        context, where, answer, error = self._context, self._where, end.response, end.error
+        model = (answer and answer.model) or self._model
+        cost = self._price(answer, model)
+        attempt = Attempt(
+            number=self._number,
+            provider=where.name,
+            model=model,
+            outcome=end.outcome,
+            category=outcome(error).category if end.outcome == "failed" and error is not None else None,
+            status_code=getattr(error, "status_code", None),
+            request_id=getattr(error, "request_id", None) or (answer and answer.request_id),
+            retry_after=getattr(error, "retry_after", None),
+            started_at=self._started,
+            duration=context.clock.monotonic() - self._began,
+            first_output=self._first,
+            usage=answer.usage if answer is not None else NO_USAGE,
+            cost=cost,
+        )
+        context.journal.append(attempt)
+        if context.observers:
+            context.emit(CallEvent("attempt_ended", where.name, model, self._number, attempt, category=attempt.category))
+        if isinstance(error, AIClientError):
+            error.provider, error.model = error.provider or where.name, error.model or model
+        if answer is None:
+            return None
+        return evolve(answer, provider=answer.provider or where.name, model=model, cost=answer.cost or cost)
+
+    def _price(self, answer: ChatResponse | EmbeddingResponse | None, model: str | None) -> Cost | None:
+        prices = self._context.prices
+        if prices is None or answer is None:
+            return None
+        # The name the caller knows is priced first; the service may answer with a dated one.
+        for name in dict.fromkeys((self._model, model)):
+            if (cost := prices.price(answer.usage, evolve(self._where, model=name))) is not None:
+                return cost
+        return None
+
+
+def chain(layers: Iterable[Middleware], provider: Provider) -> Provider:
+    """Put `layers` around `provider`, the first one outermost, and the journal innermost; never the journal twice."""
+    journalled = find(provider, Layered)
+    while journalled is not None and not isinstance(journalled.layer, Attempts):
+        journalled = find(journalled.inner, Layered)
+    return compose(layers, provider if journalled is not None else Attempts()(provider))

@@ -1,0 +1,238 @@
+"""Chunks of a streamed answer, and the fold that makes the answer of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from attrs import define, evolve
+
+from .messages import Citation, Message, Part, ReasoningPart, RefusalPart, TextPart, ToolCall
+from .response import NO_USAGE, ChatResponse, Choice, FinishReason, Usage
+
+__all__ = ["ChatStreamChunk", "Fold", "ToolCallDelta"]
+
+
+@define
+class ToolCallDelta:
+    """A piece of a tool call: `index` tells parallel calls apart, `id` and `name` come with the first piece."""
+
+    index: int = 0
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+    kind: Literal["function", "custom"] = "function"
+
+
+@define(kw_only=True)
+class ChatStreamChunk:
+    """One step of a streamed answer: flat, and built once per event.
+
+    Args:
+        content: A piece of text.
+        reasoning: A piece of visible thinking.
+        refusal: A piece of the model's words for not answering.
+        tool_calls: Pieces of tool calls.
+        parts: Whole parts (an image, content of an unknown kind).
+        citations: Sources for the text so far.
+        finish_reason: Why the model stopped; comes once.
+        usage: Tokens so far; the last one counts.
+        choice: Which answer it belongs to, when several were asked for.
+        last: The wire has seen the end: nothing follows.
+        signature: Seals the reasoning so far.
+        origin: The vendor, where the chunk carries its data.
+        provider_data: That vendor's own data for the current part.
+    """
+
+    content: str = ""
+    reasoning: str = ""
+    refusal: str = ""
+    tool_calls: Sequence[ToolCallDelta] = ()
+    parts: Sequence[Part] = ()
+    citations: Sequence[Citation] = ()
+    finish_reason: FinishReason | None = None
+    raw_finish_reason: str | None = None
+    usage: Usage | None = None
+    id: str | None = None
+    model: str | None = None
+    created_at: datetime | None = None
+    choice: int = 0
+    last: bool = False
+    logprobs: Any = None
+    signature: str | None = None
+    origin: str | None = None
+    provider_data: Mapping[str, Any] | None = None
+
+    @property
+    def delta(self) -> ChatStreamChunk:
+        """The chunk itself: `chunk.delta.content` reads as the vendors' SDKs do."""
+        return self
+
+    @property
+    def is_output(self) -> bool:
+        """Whether the chunk holds something of the answer (not just identity, usage or a finish reason)."""
+        return bool(self.content or self.reasoning or self.refusal or self.tool_calls or self.parts)
+
+
+class _Run:
+    """Consecutive pieces of one kind, joined when asked for."""
+
+    __slots__ = ("citations", "data", "kind", "origin", "pieces", "signature")
+
+    def __init__(self, kind: type[TextPart | ReasoningPart | RefusalPart]) -> None:
+        self.kind = kind
+        self.pieces: list[str] = []
+        self.citations: list[Citation] = []
+        self.signature: str | None = None
+        self.origin: str | None = None
+        self.data: dict[str, Any] | None = None
+
+    def part(self) -> Part:
+        text = "".join(self.pieces)
+        if self.kind is TextPart:
+            return TextPart(text, tuple(self.citations), origin=self.origin, provider_data=self.data)
+        if self.kind is ReasoningPart:
+            return ReasoningPart(text, self.signature, origin=self.origin, provider_data=self.data)
+        return RefusalPart(text, origin=self.origin, provider_data=self.data)
+
+
+class _Call:
+    """One tool call under construction."""
+
+    __slots__ = ("first", "origin", "pieces")
+
+    def __init__(self, first: ToolCallDelta, origin: str | None) -> None:
+        self.first = first
+        self.origin = origin
+        self.pieces: list[str] = []
+
+    def part(self) -> Part:
+        return ToolCall(self.first.id, self.first.name, "".join(self.pieces), self.first.kind, origin=self.origin)
+
+
+class _Answer:
+    """One choice under construction; its runs stand in the order in which they began."""
+
+    __slots__ = ("calls", "finish_reason", "logprobs", "raw_finish_reason", "runs")
+
+    def __init__(self) -> None:
+        self.runs: list[_Run | _Call | Part] = []
+        self.calls: dict[int, _Call] = {}
+        self.finish_reason: FinishReason | None = None
+        self.raw_finish_reason: str | None = None
+        self.logprobs: list[Any] | None = None
+
+    def run(self, kind: type[TextPart | ReasoningPart | RefusalPart]) -> _Run:
+        """Return the run that pieces of `kind` go to: the last one if it is of that kind, else a new one."""
+        last = self.runs[-1] if self.runs else None
+        if isinstance(last, _Run) and last.kind is kind:
+            return last
+        new = _Run(kind)
+        self.runs.append(new)
+        return new
+
+    def add(self, chunk: ChatStreamChunk) -> None:
+        if chunk.content:
+            self.run(TextPart).pieces.append(chunk.content)
+        if chunk.reasoning:
+            self.run(ReasoningPart).pieces.append(chunk.reasoning)
+        if chunk.refusal:
+            self.run(RefusalPart).pieces.append(chunk.refusal)
+        for delta in chunk.tool_calls:
+            self._call(delta, chunk.origin)
+        if chunk.parts:
+            self.runs.extend(chunk.parts)
+        if chunk.citations:
+            self.run(TextPart).citations.extend(chunk.citations)
+        if chunk.finish_reason is not None:
+            self.finish_reason = chunk.finish_reason
+            self.raw_finish_reason = chunk.raw_finish_reason
+        if chunk.logprobs is not None:
+            self.logprobs = [*(self.logprobs or ()), chunk.logprobs]
+        if chunk.origin is not None:
+            self._seal(chunk)
+
+    def _call(self, delta: ToolCallDelta, origin: str | None) -> None:
+        call = self.calls.get(delta.index)
+        if call is None:
+            call = self.calls[delta.index] = _Call(delta, origin)
+            self.runs.append(call)
+        elif not call.first.name or not call.first.id:  # identity may come late; it is never repeated into the name
+            call.first = ToolCallDelta(
+                delta.index, call.first.id or delta.id, call.first.name or delta.name, "", call.first.kind
+            )
+        if delta.arguments:
+            call.pieces.append(delta.arguments)
+
+    def _seal(self, chunk: ChatStreamChunk) -> None:
+        if chunk.signature is None and chunk.provider_data is None:
+            return
+        last = self.runs[-1] if self.runs else None
+        run = last if isinstance(last, _Run) and chunk.signature is None else self.run(ReasoningPart)
+        run.origin = chunk.origin
+        run.signature = chunk.signature or run.signature
+        if chunk.provider_data is not None:
+            run.data = {**(run.data or {}), **chunk.provider_data}
+
+    def message(self) -> Message:
+        return Message("assistant", [run.part() if isinstance(run, (_Run, _Call)) else run for run in self.runs])
+
+    def reason(self) -> FinishReason | None:
+        """Some services say `stop` after a forced tool call; what the caller has to do is to run the tool."""
+        return "tool_calls" if self.finish_reason == "stop" and self.calls else self.finish_reason
+
+
+class Fold:
+    """The answer so far; `add` takes a chunk, `response` makes the value.
+
+    Linear: pieces are kept in lists and joined when asked for.
+    """
+
+    __slots__ = ("_answers", "_head", "created_at", "id", "model", "usage")
+
+    def __init__(self, head: ChatResponse | None = None) -> None:
+        self._head = head or ChatResponse(Message("assistant"))
+        self._answers: dict[int, _Answer] = {0: _Answer()}
+        self.usage: Usage = NO_USAGE
+        self.id: str | None = None
+        self.model: str | None = None
+        self.created_at: datetime | None = None
+
+    def add(self, chunk: ChatStreamChunk) -> None:
+        """Take one more chunk."""
+        answer = self._answers.get(chunk.choice)
+        if answer is None:
+            answer = self._answers[chunk.choice] = _Answer()
+        answer.add(chunk)
+        if chunk.usage is not None:
+            self.usage = chunk.usage
+        if self.id is None and chunk.id:
+            self.id = chunk.id
+        if self.model is None and chunk.model:
+            self.model = chunk.model
+        if self.created_at is None and chunk.created_at is not None:
+            self.created_at = chunk.created_at
+
+    @property
+    def finished(self) -> bool:
+        """Whether every answer has its finish reason."""
+        return all(answer.finish_reason is not None for answer in self._answers.values())
+
+    def response(self) -> ChatResponse:
+        """Return the answer as far as it has come."""
+        first, *others = (self._answers[index] for index in sorted(self._answers))
+        return evolve(
+            self._head,
+            message=first.message(),
+            finish_reason=first.reason(),
+            raw_finish_reason=first.raw_finish_reason,
+            logprobs=first.logprobs,
+            usage=self.usage,
+            id=self.id or self._head.id,
+            model=self.model or self._head.model,
+            created_at=self.created_at or self._head.created_at,
+            alternatives=tuple(
+                Choice(other.message(), other.reason(), other.raw_finish_reason, other.logprobs) for other in others
+            ),
+        )

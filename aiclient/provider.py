@@ -1,0 +1,398 @@
+"""The core: what a provider is, what a middleware is, and how they are put together.
+
+A **provider** answers chat requests, as a whole or as a stream, and embeddings. A **middleware** takes a provider and returns
+a provider. That is the whole idea; everything else in the library is one or the other:
+
+    provider = compose([Logging(), Retry()], OpenAIProvider())      # Logging(Retry(OpenAIProvider()))
+    response = await provider.chat(request)
+
+There are four ways to write a middleware:
+
+1. a function `Provider -> Provider`;
+2. a subclass of `Wrapper`, which *is* the wrapped provider: for what belongs to one inner provider;
+3. a subclass of `Layer`, for anything with options or state; every built-in is one;
+4. `@middleware(stream=...)` over one async function (in `aiclient.middleware`).
+
+A middleware may be applied many times, to many providers, from many event loops and threads. So **state lives in the Layer
+instance, keyed by destination, behind a `threading.Lock` that is never held across an await**, and never in a wrapper or
+a closure.
+
+`Provider` never grows. What only some providers can do (list models, show a preview) is a small protocol of its own, which
+`find` looks for in a chain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar, cast, runtime_checkable
+
+from attrs import evolve, frozen
+
+from .chunks import ChatStreamChunk
+from .context import CallContext, Timeouts
+from .errors import AIClientError, ConfigError, UnsupportedFeatureError
+from .opening import replay
+from .request import ChatRequest, EmbeddingRequest
+from .response import ChatResponse, EmbeddingResponse
+from .stream import ChatStream, End, OnEnd
+
+__all__ = [
+    "BaseProvider",
+    "Branching",
+    "Identified",
+    "Layer",
+    "Middleware",
+    "Provider",
+    "ProviderInfo",
+    "Wrapper",
+    "begin",
+    "compose",
+    "destinations",
+    "find",
+    "observed",
+    "opened",
+    "providers_in",
+]
+
+Q = TypeVar("Q", ChatRequest, EmbeddingRequest)
+R = TypeVar("R", ChatResponse, ChatStream, EmbeddingResponse)
+P = TypeVar("P")
+
+
+# --- what a provider is ---
+
+
+class Provider(Protocol):
+    """Answers requests. Implementers write `async def`; parameter names are theirs to choose."""
+
+    @property
+    def name(self) -> str:
+        """What this provider is called in logs, errors and journals."""
+        ...
+
+    def chat(self, request: ChatRequest, /) -> Awaitable[ChatResponse]:
+        """Answer as a whole."""
+        ...
+
+    def chat_stream(self, request: ChatRequest, /) -> Awaitable[ChatStream]:
+        """Open a stream; returns when the service has begun to answer."""
+        ...
+
+    def embeddings(self, request: EmbeddingRequest, /) -> Awaitable[EmbeddingResponse]:
+        """Turn texts into vectors."""
+        ...
+
+    def validate_config(self) -> None:
+        """Raise ConfigError if this provider could not work; sends nothing."""
+        ...
+
+    def close(self) -> Awaitable[None]:
+        """Drop idle connections; calls in flight finish, and the next call works again."""
+        ...
+
+
+Middleware: TypeAlias = Callable[[Provider], Provider]
+"""Takes a provider, returns one that behaves a little differently."""
+
+
+class BaseProvider:
+    """Defaults for people who write a provider: override `chat`, and what else the service can do."""
+
+    name: str = "custom"
+
+    async def chat(self, request: ChatRequest, /) -> ChatResponse:
+        """Refuse; override it."""
+        raise UnsupportedFeatureError(f"{self.name} does not answer chat requests", provider=self.name)
+
+    async def chat_stream(self, request: ChatRequest, /) -> ChatStream:
+        """Stream what `chat` answers, part by part."""
+        return replay(await self.chat(request))
+
+    async def embeddings(self, request: EmbeddingRequest, /) -> EmbeddingResponse:
+        """Refuse; override it."""
+        raise UnsupportedFeatureError(f"{self.name} does not embed texts", provider=self.name)
+
+    def validate_config(self) -> None:
+        """Find nothing wrong."""
+
+    async def close(self) -> None:
+        """Hold nothing open."""
+
+
+# --- what a middleware is ---
+
+
+class Wrapper:
+    """A provider around another, forwarding everything; override what should differ.
+
+    A subclass that overrides `chat` and forgets `chat_stream` or `embeddings` would be bypassed silently, so it is refused
+    when the class is made. One that means it says `passes = frozenset({"embeddings"})`.
+    """
+
+    passes: ClassVar[frozenset[str]] = frozenset()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        paths = ("chat", "chat_stream", "embeddings")
+        if any(getattr(cls, path) is not getattr(Wrapper, path) for path in paths):
+            forgotten = [path for path in paths if getattr(cls, path) is getattr(Wrapper, path) and path not in cls.passes]
+            if forgotten:
+                raise TypeError(
+                    f"{cls.__name__} overrides some of {', '.join(paths)} and would be bypassed by {', '.join(forgotten)}: "
+                    f"override them too, subclass Layer, or set passes = frozenset({set(forgotten)!r})"
+                )
+
+    def __init__(self, inner: Provider) -> None:
+        self.inner = inner
+
+    @property
+    def name(self) -> str:
+        """The inner provider's name."""
+        return self.inner.name
+
+    async def chat(self, request: ChatRequest, /) -> ChatResponse:
+        """Forward."""
+        return await self.inner.chat(request)
+
+    async def chat_stream(self, request: ChatRequest, /) -> ChatStream:
+        """Forward."""
+        return await self.inner.chat_stream(request)
+
+    async def embeddings(self, request: EmbeddingRequest, /) -> EmbeddingResponse:
+        """Forward."""
+        return await self.inner.embeddings(request)
+
+    def validate_config(self) -> None:
+        """Forward."""
+        self.inner.validate_config()
+
+    async def close(self) -> None:
+        """Forward."""
+        await self.inner.close()
+
+
+class Layer:
+    """A middleware with options or state: one instance, many providers.
+
+    Override `around`, the one path that serves chat, stream and embeddings alike:
+
+        class Concurrency(Layer):
+            async def around(self, request, inner, call_next):
+                await self._gate.enter()
+                return await observed(call_next(request), self._leave)
+
+            async def _leave(self, end):
+                self._gate.leave()
+
+    or, where they must differ, `chat`, `chat_stream` and `embeddings` themselves. A request always carries its context
+    here (`request.context`): the outermost layer opens it if nobody has.
+    """
+
+    def __call__(self, inner: Provider) -> Provider:
+        """Wrap `inner`."""
+        return Layered(self, inner)
+
+    async def around(self, request: Q, inner: Provider, call_next: Callable[[Q], Awaitable[R]]) -> R:
+        """Do the call. On streams the result is the opened ChatStream: attach to it and return the same object."""
+        return await call_next(request)
+
+    async def chat(self, request: ChatRequest, inner: Provider) -> ChatResponse:
+        """Do a chat call."""
+        return await self.around(request, inner, inner.chat)
+
+    async def chat_stream(self, request: ChatRequest, inner: Provider) -> ChatStream:
+        """Open a stream."""
+        return await self.around(request, inner, inner.chat_stream)
+
+    async def embeddings(self, request: EmbeddingRequest, inner: Provider) -> EmbeddingResponse:
+        """Do an embeddings call."""
+        return await self.around(request, inner, inner.embeddings)
+
+
+class Layered(Wrapper):
+    """A provider with a Layer around it."""
+
+    def __init__(self, layer: Layer, inner: Provider) -> None:
+        super().__init__(inner)
+        self.layer = layer
+
+    async def chat(self, request: ChatRequest, /) -> ChatResponse:
+        """Let the layer do the call, inside a context."""
+        if request.context is None:
+            return await opened(request, self.chat)
+        return await self.layer.chat(request, self.inner)
+
+    async def chat_stream(self, request: ChatRequest, /) -> ChatStream:
+        """Let the layer open the stream, inside a context."""
+        if request.context is None:
+            return await opened(request, self.chat_stream)
+        return await self.layer.chat_stream(request, self.inner)
+
+    async def embeddings(self, request: EmbeddingRequest, /) -> EmbeddingResponse:
+        """Let the layer do the call, inside a context."""
+        if request.context is None:
+            return await opened(request, self.embeddings)
+        return await self.layer.embeddings(request, self.inner)
+
+
+# --- one logical call ---
+
+
+def begin(request: Q, context: CallContext | None = None) -> tuple[Q, CallContext]:
+    """Return the request with its context, opening one if it has none, and that context.
+
+    A context is one logical call: the same request sent again gets a new one. `context` prepares the new one (clock,
+    prices); what the request's own options say is added to it.
+    """
+    if request.context is not None:
+        return request, request.context
+    context = context or CallContext()
+    options = request.options if isinstance(request, ChatRequest) else request
+    if options.timeout is not None:
+        context.timeouts = options.timeout
+    if options.tags:
+        context.tags = {**context.tags, **options.tags}
+    if isinstance(request, ChatRequest):
+        context.tenant, context.cache = request.options.tenant or context.tenant, request.options.cache
+        context.strict = context.strict or request.options.strict
+    if context.deadline is None and context.timeouts.total is not None:
+        context.deadline = context.clock.monotonic() + context.timeouts.total
+    return evolve(request, context=context), context
+
+
+async def opened(request: Q, call: Callable[[Q], Awaitable[R]], context: CallContext | None = None) -> R:
+    """Open a context for `request`, make the call in it, and put the journal on what comes out.
+
+    Answers and errors leave with `attempts`, answers with `warnings` too.
+    """
+    request, context = begin(request, context)
+
+    async def sign(end: End) -> ChatResponse | EmbeddingResponse | None:
+        attempts, warned = tuple(context.journal), tuple(context.warnings)
+        if isinstance(end.error, AIClientError):
+            end.error.attempts = end.error.attempts or attempts
+        if end.response is None or not (attempts or warned):
+            return None
+        return evolve(end.response, attempts=attempts, warnings=end.response.warnings + warned)
+
+    return await observed(call(request), sign)
+
+
+async def observed(call: Awaitable[R], tell: OnEnd) -> R:
+    """Await `call` and have `tell` told of its End exactly once; it may amend the answer.
+
+    At once for an answer, an error or a cancellation; for a stream, when it closes.
+    """
+    try:
+        result = await call
+    except asyncio.CancelledError as error:
+        await tell(End("cancelled", None, error))
+        raise
+    except BaseException as error:
+        await tell(End("failed", getattr(error, "partial", None), error))
+        raise
+    if isinstance(result, ChatStream):
+        result.on_close(tell)
+        return result
+    amended = await tell(End("completed", result))
+    return cast("R", amended) if amended is not None else result
+
+
+# --- putting them together, and looking into what was put together ---
+
+
+def compose(layers: Iterable[Middleware], provider: Provider) -> Provider:
+    """Put `layers` around `provider`, the first one outermost: `compose([a, b], p)` is `a(b(p))`.
+
+    Raises:
+        ConfigError: A layer is not callable, or what it returned is not a provider; the message says which.
+    """
+    for index, layer in reversed(list(enumerate(layers))):
+        if not callable(layer):
+            hint = ""
+        else:
+            if isinstance(layer, type) and issubclass(layer, Layer):
+                raise ConfigError(f"layer {index} is the class {layer.__name__}; make an instance: {layer.__name__}()")
+            wrapped = layer(provider)
+            if is_provider(wrapped):
+                provider = wrapped
+                continue
+            hint = f" returned {type(wrapped).__name__}"
+        raise ConfigError(f"layer {index} ({getattr(layer, '__name__', type(layer).__name__)}){hint} is not a middleware")
+    return provider
+
+
+def is_provider(value: object) -> bool:
+    """Whether `value` has what a provider has."""
+    return all(callable(getattr(value, path, None)) for path in ("chat", "chat_stream", "embeddings", "close"))
+
+
+@frozen
+class ProviderInfo:
+    """A service that a request may reach.
+
+    Args:
+        name: The provider's name; two providers of one vendor are told apart by it.
+        vendor: Who made the protocol: opaque data goes back to the same vendor only.
+        origin: Scheme, host and port.
+        model: The default model.
+        scope: A keyed hash of the credential, never the credential: keeps tenants apart.
+    """
+
+    name: str
+    vendor: str | None = None
+    origin: str | None = None
+    model: str | None = None
+    scope: str | None = None
+
+
+@runtime_checkable
+class Identified(Protocol):
+    """Knows which service it reaches."""
+
+    @property
+    def info(self) -> ProviderInfo:
+        """The service."""
+        ...
+
+
+@runtime_checkable
+class Branching(Protocol):
+    """Reaches several providers."""
+
+    @property
+    def targets(self) -> tuple[Provider, ...]:
+        """All of them, preferred first."""
+        ...
+
+
+def providers_in(provider: Provider) -> Iterator[Provider]:
+    """Yield `provider` and everything inside it, outside first; through a branch into every target."""
+    yield provider
+    if isinstance(provider, Branching):
+        for target in provider.targets:
+            yield from providers_in(target)
+    elif (inner := getattr(provider, "inner", None)) is not None:
+        yield from providers_in(inner)
+
+
+def destinations(provider: Provider) -> tuple[ProviderInfo, ...]:
+    """Return every service that a request to `provider` may reach, preferred first."""
+    leaves = (item for item in providers_in(provider) if getattr(item, "inner", None) is None and not isinstance(item, Branching))
+    found = (leaf.info if isinstance(leaf, Identified) else ProviderInfo(leaf.name) for leaf in leaves)
+    return tuple(dict.fromkeys(found))
+
+
+def find(provider: Provider, kind: Callable[..., P]) -> P | None:
+    """Return the outermost object in the chain that is a `kind` (a class or a runtime protocol), or None.
+
+    Through a branch it looks into the first target only. What it returns is *below* the layers outside it: its calls are
+    not retried, limited or logged.
+    """
+    found: object = provider
+    while found is not None:
+        if isinstance(found, cast("type", kind)):
+            return cast("P", found)
+        found = found.targets[0] if isinstance(found, Branching) else getattr(found, "inner", None)
+    return None
