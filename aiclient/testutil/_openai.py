@@ -9,17 +9,15 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import itertools
 import json
 import math
 import struct
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import attrs
 
 from ._exchange import Answer, RecordedRequest, Route, json_answer, json_bytes
-from ._wire import BadBodyError, Reply, Stub, checked, example, positive, words
+from ._wire import BadBodyError, JsonObject, Reply, Stub, checked, example, positive, words
 
 __all__ = ["openai_routes"]
 
@@ -59,13 +57,13 @@ def openai_routes(reply: Reply) -> list[Route]:
 class Choice:
     """One choice of a chat answer, whole and in pieces."""
 
-    message: dict[str, Any]
-    deltas: list[dict[str, Any]]
+    message: JsonObject
+    deltas: list[JsonObject]
     finish_reason: str
     tokens: int
 
 
-def chat(reply: Reply, body: dict[str, Any], digest: str) -> Answer:
+def chat(reply: Reply, body: JsonObject, digest: str) -> Answer:
     """Answer a chat completion."""
     messages = _messages(body)
     model = str(body.get("model", "loopback"))
@@ -81,7 +79,7 @@ def chat(reply: Reply, body: dict[str, Any], digest: str) -> Answer:
     return json_answer(completion.whole(), headers=LIMITS)
 
 
-def embeddings(body: dict[str, Any], _: str) -> Answer:
+def embeddings(body: JsonObject, _: str) -> Answer:
     """Answer with one vector per text: a function of the text alone, of length 1."""
     texts = body.get("input")
     texts = [texts] if isinstance(texts, str) else texts
@@ -115,7 +113,8 @@ class _Completion:
     choices: list[Choice]
     prompt_tokens: int
 
-    def whole(self) -> dict[str, Any]:
+    def whole(self) -> JsonObject:
+        """Return the answer that is not streamed."""
         rows = [
             {"index": i, "message": choice.message, "logprobs": None, "finish_reason": choice.finish_reason}
             for i, choice in enumerate(self.choices)
@@ -130,7 +129,8 @@ class _Completion:
             chunks.append(self._object("chat.completion.chunk", []) | {"usage": self.usage()})
         return (*(b"data: %b\n\n" % json_bytes(chunk) for chunk in chunks), b"data: [DONE]\n\n")
 
-    def usage(self) -> dict[str, Any]:
+    def usage(self) -> JsonObject:
+        """Count words as tokens, the prompt once and every choice."""
         completion_tokens = sum(choice.tokens for choice in self.choices)
         return {
             "prompt_tokens": self.prompt_tokens,
@@ -140,15 +140,14 @@ class _Completion:
             "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
         }
 
-    def _rows(self) -> Iterator[dict[str, Any]]:
-        for turn in itertools.zip_longest(*(choice.deltas for choice in self.choices)):
+    def _rows(self) -> Iterator[JsonObject]:
+        for turn in zip(*(choice.deltas for choice in self.choices), strict=True):
             for i, delta in enumerate(turn):
-                if delta is not None:
-                    yield {"index": i, "delta": delta, "logprobs": None, "finish_reason": None}
+                yield {"index": i, "delta": delta, "logprobs": None, "finish_reason": None}
         for i, choice in enumerate(self.choices):
             yield {"index": i, "delta": {}, "logprobs": None, "finish_reason": choice.finish_reason}
 
-    def _object(self, kind: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    def _object(self, kind: str, rows: list[JsonObject]) -> JsonObject:
         return {
             "id": self.id,
             "object": kind,
@@ -170,7 +169,7 @@ def _stub(model: str, stub: Stub, prompt_tokens: int, *, stream: bool, usage_wan
     return Answer(200, EVENT_STREAM, events, pause=stub.pause, per_write=stub.per_write)
 
 
-def _choice(reply: Reply, messages: list[dict[str, Any]], body: dict[str, Any], digest: str) -> Choice:
+def _choice(reply: Reply, messages: list[JsonObject], body: JsonObject, digest: str) -> Choice:
     tool = _forced_tool(body)
     if tool is not None:
         return _tool_choice(tool, digest)
@@ -181,28 +180,28 @@ def _choice(reply: Reply, messages: list[dict[str, Any]], body: dict[str, Any], 
 
 
 def _text_choice(tokens: list[str], *, finish_reason: str) -> Choice:
-    message: dict[str, Any] = {"role": "assistant", "content": "".join(tokens), "refusal": None, "annotations": []}
-    deltas: list[dict[str, Any]] = [
+    message: JsonObject = {"role": "assistant", "content": "".join(tokens), "refusal": None, "annotations": []}
+    deltas: list[JsonObject] = [
         {"role": "assistant", "content": "", "refusal": None},
         *({"content": token} for token in tokens),
     ]
     return Choice(message, deltas, finish_reason, len(tokens))
 
 
-def _tool_choice(tool: dict[str, Any], digest: str) -> Choice:
+def _tool_choice(tool: JsonObject, digest: str) -> Choice:
     arguments = json.dumps(example(tool.get("parameters") or {}))
     call = {"id": f"call_{digest}", "type": "function", "function": {"name": tool["name"], "arguments": arguments}}
     message = {"role": "assistant", "content": None, "refusal": None, "tool_calls": [call]}
     opening = {"index": 0, **call, "function": {"name": tool["name"], "arguments": ""}}
     pieces = [arguments[i : i + ARGUMENT_PIECE] for i in range(0, len(arguments), ARGUMENT_PIECE)]
-    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": None, "tool_calls": [opening]}]
+    deltas: list[JsonObject] = [{"role": "assistant", "content": None, "tool_calls": [opening]}]
     deltas += [{"tool_calls": [{"index": 0, "function": {"arguments": piece}}]} for piece in pieces]
     return Choice(message, deltas, "tool_calls", 1 + len(words(arguments)))
 
 
-def _forced_tool(body: dict[str, Any]) -> dict[str, Any] | None:
+def _forced_tool(body: JsonObject) -> JsonObject | None:
     """Return the function that the request wants called, or None when it leaves that to the model."""
-    tools: list[dict[str, Any]] = [tool["function"] for tool in body.get("tools") or () if "function" in tool]
+    tools: list[JsonObject] = [tool["function"] for tool in body.get("tools") or () if "function" in tool]
     choice = body.get("tool_choice")
     if isinstance(choice, dict):
         name = (choice.get("function") or {}).get("name")
@@ -213,7 +212,7 @@ def _forced_tool(body: dict[str, Any]) -> dict[str, Any] | None:
     return tools[0] if tools and choice == "required" else None
 
 
-def _messages(body: dict[str, Any]) -> list[dict[str, Any]]:
+def _messages(body: JsonObject) -> list[JsonObject]:
     messages = body.get("messages")
     if messages is None:
         raise BadBodyError(
@@ -226,7 +225,7 @@ def _messages(body: dict[str, Any]) -> list[dict[str, Any]]:
     return messages
 
 
-def _text(content: str | Iterable[dict[str, Any]] | None) -> str:
+def _text(content: str | Iterable[JsonObject] | None) -> str:
     if content is None or isinstance(content, str):
         return content or ""
     return " ".join(part["text"] for part in content if part.get("text"))

@@ -11,9 +11,12 @@ import attrs
 
 from ._exchange import Answer, RecordedRequest, error_answer
 
-__all__ = ["BadBodyError", "Reply", "Stub", "checked", "example", "positive", "words"]
+__all__ = ["BadBodyError", "JsonObject", "Reply", "Stub", "checked", "example", "positive", "words"]
 
-Reply = str | Callable[[list[dict[str, Any]]], str]
+JsonObject = dict[str, Any]
+"""A decoded JSON object, of which nothing more is known."""
+
+Reply = str | Callable[[list[JsonObject]], str]
 """The text of every answer, or a function from a request's messages to it."""
 
 STUB_MODEL = re.compile(r"stub-s(\d{1,6})(?:-b(\d{1,6}))?(?:-p(\d{1,6}))?")
@@ -56,7 +59,7 @@ def words(text: str) -> list[str]:
     return WORD.findall(text)
 
 
-def checked(handler: Callable[[dict[str, Any], str], Answer]) -> Callable[[RecordedRequest], Answer]:
+def checked(handler: Callable[[JsonObject, str], Answer]) -> Callable[[RecordedRequest], Answer]:
     """Give the handler a decoded body and a digest of it, and answer 400 for what it cannot take."""
 
     def handle(request: RecordedRequest) -> Answer:
@@ -74,7 +77,7 @@ def checked(handler: Callable[[dict[str, Any], str], Answer]) -> Callable[[Recor
     return handle
 
 
-def example(schema: dict[str, Any]) -> Any:
+def example(schema: JsonObject) -> Any:
     """Return the plainest value that fits a tool's JSON schema: what it requires, nothing more."""
     if "enum" in schema:
         return schema["enum"][0]
@@ -85,7 +88,7 @@ def example(schema: dict[str, Any]) -> Any:
     return {"string": "text", "integer": 1, "number": 1.5, "boolean": True, "array": []}.get(kind)
 
 
-def positive(body: dict[str, Any], name: str, *, default: int, most: int = 1_000_000) -> int:
+def positive(body: JsonObject, name: str, *, default: int, most: int = 1_000_000) -> int:
     """Return a whole number from 1 to `most` out of a body; null is as good as nothing.
 
     Raises:

@@ -719,6 +719,25 @@ def test_a_body_of_megabytes_arrives_whole(server, http):
     assert server.requests[0].body == body
 
 
+def test_what_a_refused_client_still_sends_is_not_answered(server):
+    with connect(server) as sock:
+        sock.sendall(b"garbage\r\n\r\n")
+        first = sock.recv(65536)
+        sock.sendall(b"GET /health HTTP/1.1\r\n\r\n")
+        rest = read_to_end(sock)
+    assert (first + rest).count(b"HTTP/1.1 ") == 1
+    assert server.requests == []
+
+
+def test_a_client_that_floods_instead_of_reading_is_cut_off(server):
+    server.script(Fault(delay=60))
+    with connect(server) as sock:
+        sock.sendall(b"GET /health-not HTTP/1.1\r\n\r\n")
+        with pytest.raises(OSError):
+            sock.sendall(bytes(80 * 1024 * 1024))
+    server.wait_closed()
+
+
 def test_a_client_that_leaves_in_the_middle_of_its_request_is_forgotten(server):
     with connect(server) as sock:
         sock.sendall(post_bytes(HELLO)[:-5])
@@ -835,6 +854,15 @@ def test_a_cut_under_tls_comes_without_goodbye(contexts):
             tls.sendall(post_bytes(HELLO))
             with pytest.raises(ssl.SSLEOFError):
                 read_to_end(tls)
+
+
+def test_a_refusal_under_tls_is_read_by_the_client(contexts):
+    ours, theirs = contexts
+    with LoopbackServer(ssl=ours) as server, connect(server) as sock:
+        with theirs.wrap_socket(sock, server_hostname="127.0.0.1") as tls:
+            tls.sendall(b"garbage\r\n\r\n")
+            assert tls.recv(65536).startswith(b"HTTP/1.1 400 ")
+        server.wait_closed()
 
 
 def test_a_handshake_that_never_comes_does_not_outlive_the_server(contexts):
