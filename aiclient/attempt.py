@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar, runtime_checkable
 
 from attrs import evolve
 
 from .context import CallContext, CallEvent
-from .errors import AIClientError, DryRunStop, Phase, outcome
+from .errors import AIClientError, DryRunStop, Phase, TimeoutError, outcome
 from .gate import Alarm
-from .provider import Layer, Layered, Middleware, Provider, ProviderInfo, compose, destinations, find, observed
+from .composition import compose, destinations, find
+from .provider import Layer, Layered, Middleware, Provider, ProviderInfo, observed
 from .request import AnyRequest, ChatRequest, HTTPCall
 from .response import NO_USAGE, Attempt, ChatResponse, Cost, EmbeddingResponse
 from .stream import ChatStream, End
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from .provider import Q, R
 
 __all__ = ["Previews", "chain"]
+
+T = TypeVar("T")
+
+SHORT: Final = 10.0
+"""Seconds; a time limit below this says more about the caller than about the service (see `errors.outcome`)."""
 
 
 @runtime_checkable
@@ -40,13 +46,13 @@ class Attempts(Layer):
 
     async def around(self, request: Q, inner: Provider, call_next: Callable[[Q], Awaitable[R]]) -> R:
         """Do one exchange within its time limits, and journal it."""
-        context = request.context
-        assert context is not None  # opened by Layered
-        exchange = _Exchange(context, request, destinations(inner)[0])
-        if context.dry_run:
-            raise exchange.stop(inner, request)
-        exchange.start()
+        exchange = _Exchange.begin(request, inner)
         return await observed(exchange.limited(call_next(request)), exchange.end)
+
+    async def chat_stream(self, request: ChatRequest, inner: Provider) -> ChatStream:
+        """Open a stream; the limit for the first output counts from here."""
+        exchange = _Exchange.begin(request, inner)
+        return await observed(exchange.opened(inner.chat_stream(request)), exchange.end)
 
 
 class _Exchange:
@@ -60,15 +66,25 @@ class _Exchange:
         self._model = request.model or where.model
         self._first: float | None = None
 
-    def stop(self, inner: Provider, request: AnyRequest) -> DryRunStop:
-        """Say what would have been sent."""
+    @classmethod
+    def begin(cls, request: AnyRequest, inner: Provider) -> _Exchange:
+        """Start an exchange; a dry run ends here."""
+        context = request.context
+        assert context is not None  # opened by Layered
+        exchange = cls(context, request, destinations(inner)[0])
+        if context.dry_run:
+            raise exchange._stop(inner, request)
+        exchange._start()
+        return exchange
+
+    def _stop(self, inner: Provider, request: AnyRequest) -> DryRunStop:
         previews = find(inner, Previews)
         call = previews.preview(request) if previews is not None and isinstance(request, ChatRequest) else None
         return DryRunStop(
             f"dry run: nothing was sent to {self._where.name}", provider=self._where.name, model=self._model, report=call
         )
 
-    def start(self) -> None:
+    def _start(self) -> None:
         """Take a number, look at the clock, and tell the observers."""
         context = self._context
         context.started += 1
@@ -82,21 +98,27 @@ class _Exchange:
         if context.observers:
             context.emit(CallEvent("attempt_started", self._where.name, self._model, self._number))
 
-    async def limited(self, call: Awaitable[R]) -> R:
-        """Await the call within the limits; a stream stays under them while it is read."""
-        clock, limits = self._context.clock, self._context.timeouts
-        alarm = Alarm(clock)
-        alarm.set(self._ends, self._phase)
+    async def limited(self, call: Awaitable[T]) -> T:
+        """Await the call within the attempt's and the total limit."""
+        return await self._guarded(call, self._ends, self._phase)
+
+    async def opened(self, call: Awaitable[ChatStream]) -> ChatStream:
+        """Open a stream within the limit for its first output; it stays under its limits while it is read."""
+        limits = self._context.timeouts
+        first = math.inf if limits.first_output is None else self._began + limits.first_output
+        stream = await self._guarded(call, *min((first, "first_output"), (self._ends, self._phase)))
+        idle = math.inf if limits.idle is None else limits.idle
+        stream.limit(self._context.clock, ends=self._ends, phase=self._phase, first=first, idle=idle)
+        stream.on_first_output(self._note_first)
+        return stream
+
+    async def _guarded(self, call: Awaitable[T], ends: float, phase: Phase) -> T:
+        alarm = Alarm(self._context.clock)
+        alarm.set(ends, phase)
         try:
-            result = await alarm.guard(call)
+            return await alarm.guard(call)
         finally:
             alarm.stop()
-        if isinstance(result, ChatStream):
-            first = math.inf if limits.first_output is None else self._began + limits.first_output
-            idle = math.inf if limits.idle is None else limits.idle
-            result.limit(clock, ends=self._ends, phase=self._phase, first=first, idle=idle)
-            result.on_first_output(self._note_first)
-        return result
 
     def _note_first(self) -> None:
         self._first = self._context.clock.monotonic() - self._began
@@ -104,6 +126,8 @@ class _Exchange:
     async def end(self, end: End) -> ChatResponse | EmbeddingResponse | None:
         """Write the attempt down; stamp and price the answer, stamp the error."""
         context, where, answer, error = self._context, self._where, end.response, end.error
+        if isinstance(error, TimeoutError) and error.phase in ("attempt", "total") and self._ends - self._began < SHORT:
+            error.kind = "short_deadline"
         model = (answer and answer.model) or self._model
         cost = self._price(answer, model)
         attempt = Attempt(
@@ -113,7 +137,7 @@ class _Exchange:
             outcome=end.outcome,
             category=outcome(error).category if end.outcome == "failed" and error is not None else None,
             status_code=getattr(error, "status_code", None),
-            request_id=getattr(error, "request_id", None) or (answer and answer.request_id),
+            request_id=getattr(error, "request_id", None) or getattr(answer, "request_id", None),
             retry_after=getattr(error, "retry_after", None),
             started_at=self._started,
             duration=context.clock.monotonic() - self._began,

@@ -34,7 +34,7 @@ def _seconds(_: Any, attribute: Any, value: Any) -> None:
         raise InvalidRequestError(f"{attribute.name}={value!r} must be a number of seconds above 0, or None for no limit")
 
 
-@frozen
+@frozen(repr=False)
 class Timeouts(Record):
     """How long to wait, in seconds, and for what; None means no limit of that kind.
 

@@ -152,7 +152,8 @@ class Alarm:
             if self._at < math.inf:
                 self._schedule()
             return
-        self.trip(TimeoutError(f"no answer in time: the limit for {self._phase!r} is over", phase=self._phase))
+        hint = f"timed out (limit {self._phase!r}); give it longer with timeout=Timeouts({self._phase}=seconds)"
+        self.trip(TimeoutError(hint, phase=self._phase))
 
     def trip(self, error: AIClientError) -> None:
         """Go off now, with `error`; harmless when it went off before."""

@@ -41,7 +41,7 @@ Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
 Json: TypeAlias = Mapping[str, Any]
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, repr=False)
 class _Sourced(Record):
     """What every part can carry: where it came from, and that vendor's own data."""
 
@@ -49,7 +49,7 @@ class _Sourced(Record):
     provider_data: Json | None = None
 
 
-@frozen
+@frozen(repr=False)
 class Citation(Record):
     """Where a statement of the answer comes from; `start` and `end` are offsets into the text part, in characters."""
 
@@ -61,7 +61,7 @@ class Citation(Record):
     provider_data: Json | None = None
 
 
-@frozen
+@frozen(repr=False)
 class TextPart(_Sourced):
     """Text."""
 
@@ -70,7 +70,7 @@ class TextPart(_Sourced):
     citations: tuple[Citation, ...] = ()
 
 
-@frozen
+@frozen(repr=False)
 class RefusalPart(_Sourced):
     """The model's own words for not answering."""
 
@@ -78,7 +78,7 @@ class RefusalPart(_Sourced):
     text: str
 
 
-@frozen
+@frozen(repr=False)
 class ReasoningPart(_Sourced):
     """The model's thinking as far as the vendor shows it; `signature` seals it for the next turn."""
 
@@ -87,7 +87,7 @@ class ReasoningPart(_Sourced):
     signature: str | None = None
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, repr=False)
 class MediaPart(_Sourced):
     """Bytes or a URL, with a media type such as `image/png`; exactly one of `data`, `url` and `file_id` is given."""
 
@@ -105,7 +105,7 @@ class MediaPart(_Sourced):
             )
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, repr=False)
 class ImagePart(MediaPart):
     """An image, in a prompt or in an answer; `detail` is the resolution asked for (`low`, `high`, `auto`)."""
 
@@ -113,7 +113,7 @@ class ImagePart(MediaPart):
     detail: str | None = None
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, repr=False)
 class AudioPart(MediaPart):
     """Sound, in a prompt or in an answer; `transcript` is its text where the service gives one."""
 
@@ -121,14 +121,14 @@ class AudioPart(MediaPart):
     transcript: str | None = None
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, repr=False)
 class VideoPart(MediaPart):
     """A film."""
 
     tag: ClassVar[str] = "video"
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, repr=False)
 class DocumentPart(MediaPart):
     """A document, most often a PDF; `name` is its file name."""
 
@@ -136,7 +136,7 @@ class DocumentPart(MediaPart):
     name: str | None = None
 
 
-@frozen
+@frozen(repr=False)
 class ToolCall(_Sourced):
     """The model asks for a tool: `arguments` is the text it wrote, valid JSON or not."""
 
@@ -182,7 +182,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-@frozen
+@frozen(repr=False)
 class OpaquePart(Record):
     """Content of a kind this library does not know, as its vendor sent it: replayed to that vendor, dropped for others."""
 
@@ -195,7 +195,7 @@ def _content_parts(value: Content) -> tuple[Any, ...]:
     return content_parts(value)  # defined below, where the union of parts is known
 
 
-@frozen
+@frozen(repr=False)
 class ToolResultPart(_Sourced):
     """What a tool gave back; `is_error` tells the model that it failed."""
 
@@ -258,7 +258,7 @@ def content_parts(content: Content) -> tuple[Any, ...]:
 P = TypeVar("P")
 
 
-@frozen(init=False)
+@frozen(init=False, repr=False)
 class Message(Record):
     """One message of a conversation.
 

@@ -18,20 +18,19 @@ instance, keyed by destination, behind a `threading.Lock` that is never held acr
 a closure.
 
 `Provider` never grows. What only some providers can do (list models, show a preview) is a small protocol of its own, which
-`find` looks for in a chain.
+`composition.find` looks for in a chain.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar, cast, runtime_checkable
 
 from attrs import evolve, frozen
 
-from .chunks import ChatStreamChunk
-from .context import CallContext, Timeouts
-from .errors import AIClientError, ConfigError, UnsupportedFeatureError
+from .context import CallContext
+from .errors import AIClientError, UnsupportedFeatureError
 from .opening import replay
 from .request import ChatRequest, EmbeddingRequest
 from .response import ChatResponse, EmbeddingResponse
@@ -39,7 +38,6 @@ from .stream import ChatStream, End, OnEnd
 
 __all__ = [
     "BaseProvider",
-    "Branching",
     "Identified",
     "Layer",
     "Middleware",
@@ -47,17 +45,12 @@ __all__ = [
     "ProviderInfo",
     "Wrapper",
     "begin",
-    "compose",
-    "destinations",
-    "find",
     "observed",
     "opened",
-    "providers_in",
 ]
 
-Q = TypeVar("Q", ChatRequest, EmbeddingRequest)
-R = TypeVar("R", ChatResponse, ChatStream, EmbeddingResponse)
-P = TypeVar("P")
+Q = TypeVar("Q", bound=ChatRequest | EmbeddingRequest)
+R = TypeVar("R", bound=ChatResponse | ChatStream | EmbeddingResponse)
 
 
 # --- what a provider is ---
@@ -94,6 +87,35 @@ class Provider(Protocol):
 
 Middleware: TypeAlias = Callable[[Provider], Provider]
 """Takes a provider, returns one that behaves a little differently."""
+
+
+@frozen
+class ProviderInfo:
+    """A service that a request may reach.
+
+    Args:
+        name: The provider's name; two providers of one vendor are told apart by it.
+        vendor: Who made the protocol: opaque data goes back to the same vendor only.
+        origin: Scheme, host and port.
+        model: The default model.
+        scope: A keyed hash of the credential, never the credential: keeps tenants apart.
+    """
+
+    name: str
+    vendor: str | None = None
+    origin: str | None = None
+    model: str | None = None
+    scope: str | None = None
+
+
+@runtime_checkable
+class Identified(Protocol):
+    """Knows which service it reaches."""
+
+    @property
+    def info(self) -> ProviderInfo:
+        """The service."""
+        ...
 
 
 class BaseProvider:
@@ -297,102 +319,3 @@ async def observed(call: Awaitable[R], tell: OnEnd) -> R:
         return result
     amended = await tell(End("completed", result))
     return cast("R", amended) if amended is not None else result
-
-
-# --- putting them together, and looking into what was put together ---
-
-
-def compose(layers: Iterable[Middleware], provider: Provider) -> Provider:
-    """Put `layers` around `provider`, the first one outermost: `compose([a, b], p)` is `a(b(p))`.
-
-    Raises:
-        ConfigError: A layer is not callable, or what it returned is not a provider; the message says which.
-    """
-    for index, layer in reversed(list(enumerate(layers))):
-        if not callable(layer):
-            hint = ""
-        else:
-            if isinstance(layer, type) and issubclass(layer, Layer):
-                raise ConfigError(f"layer {index} is the class {layer.__name__}; make an instance: {layer.__name__}()")
-            wrapped = layer(provider)
-            if is_provider(wrapped):
-                provider = wrapped
-                continue
-            hint = f" returned {type(wrapped).__name__}"
-        raise ConfigError(f"layer {index} ({getattr(layer, '__name__', type(layer).__name__)}){hint} is not a middleware")
-    return provider
-
-
-def is_provider(value: object) -> bool:
-    """Whether `value` has what a provider has."""
-    return all(callable(getattr(value, path, None)) for path in ("chat", "chat_stream", "embeddings", "close"))
-
-
-@frozen
-class ProviderInfo:
-    """A service that a request may reach.
-
-    Args:
-        name: The provider's name; two providers of one vendor are told apart by it.
-        vendor: Who made the protocol: opaque data goes back to the same vendor only.
-        origin: Scheme, host and port.
-        model: The default model.
-        scope: A keyed hash of the credential, never the credential: keeps tenants apart.
-    """
-
-    name: str
-    vendor: str | None = None
-    origin: str | None = None
-    model: str | None = None
-    scope: str | None = None
-
-
-@runtime_checkable
-class Identified(Protocol):
-    """Knows which service it reaches."""
-
-    @property
-    def info(self) -> ProviderInfo:
-        """The service."""
-        ...
-
-
-@runtime_checkable
-class Branching(Protocol):
-    """Reaches several providers."""
-
-    @property
-    def targets(self) -> tuple[Provider, ...]:
-        """All of them, preferred first."""
-        ...
-
-
-def providers_in(provider: Provider) -> Iterator[Provider]:
-    """Yield `provider` and everything inside it, outside first; through a branch into every target."""
-    yield provider
-    if isinstance(provider, Branching):
-        for target in provider.targets:
-            yield from providers_in(target)
-    elif (inner := getattr(provider, "inner", None)) is not None:
-        yield from providers_in(inner)
-
-
-def destinations(provider: Provider) -> tuple[ProviderInfo, ...]:
-    """Return every service that a request to `provider` may reach, preferred first."""
-    leaves = (item for item in providers_in(provider) if getattr(item, "inner", None) is None and not isinstance(item, Branching))
-    found = (leaf.info if isinstance(leaf, Identified) else ProviderInfo(leaf.name) for leaf in leaves)
-    return tuple(dict.fromkeys(found))
-
-
-def find(provider: Provider, kind: Callable[..., P]) -> P | None:
-    """Return the outermost object in the chain that is a `kind` (a class or a runtime protocol), or None.
-
-    Through a branch it looks into the first target only. What it returns is *below* the layers outside it: its calls are
-    not retried, limited or logged.
-    """
-    found: object = provider
-    while found is not None:
-        if isinstance(found, cast("type", kind)):
-            return cast("P", found)
-        found = found.targets[0] if isinstance(found, Branching) else getattr(found, "inner", None)
-    return None

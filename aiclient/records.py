@@ -9,7 +9,9 @@ from __future__ import annotations
 import base64
 import functools
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
+
+import attrs
 
 from .errors import AIClientError, StoreError
 
@@ -40,6 +42,16 @@ class Record:
     __slots__ = ()
     tag: ClassVar[str] = ""
     """The word for this class in records; the class's name when empty."""
+
+    def __repr__(self) -> str:
+        """Show the fields that differ from their defaults."""
+        shown = []
+        for attribute in attrs.fields(cast("Any", type(self))):
+            value = getattr(self, attribute.name)
+            default = attribute.default.factory() if isinstance(attribute.default, attrs.Factory) else attribute.default  # type: ignore[arg-type]  # attrs types Factory as a function
+            if attribute.repr and value != default:
+                shown.append(f"{attribute.alias}={attribute.repr(value) if callable(attribute.repr) else repr(value)}")
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     def to_dict(self) -> dict[str, Any]:
         """Return this value as a dict that `json.dumps` accepts; fields at their defaults are left out."""
@@ -142,7 +154,6 @@ def _tag(cls: type[Record]) -> str:
 
 def _omit_unsaved(converter: Converter) -> None:
     """Leave out fields whose metadata says `saved: False` (contexts, raw bodies)."""
-    import attrs  # noqa: PLC0415
     from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override  # noqa: PLC0415
 
     def unsaved(cls: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 from attrs import field, frozen
 
@@ -45,7 +45,7 @@ def _number(low: float, high: float, *, whole: bool = False) -> Callable[[Any, A
     return check_number
 
 
-def _model(value: str | None) -> str | None:
+def _model(value: Any) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not value.strip() or any(ord(char) < 32 for char in value):
@@ -54,11 +54,11 @@ def _model(value: str | None) -> str | None:
 
 
 def _texts(value: str | Iterable[str]) -> tuple[str, ...]:
-    texts = (value,) if isinstance(value, str) else tuple(value)
+    texts: tuple[object, ...] = (value,) if isinstance(value, str) else tuple(value)
     for index, text in enumerate(texts):
         if not isinstance(text, str) or not text:
             raise InvalidRequestError(f"text {index} must be a string that is not empty, got {text!r}")
-    return texts
+    return cast("tuple[str, ...]", texts)
 
 
 def _json_object(_: Any, attribute: Any, value: Any) -> None:
@@ -66,7 +66,7 @@ def _json_object(_: Any, attribute: Any, value: Any) -> None:
         raise InvalidRequestError(f"{attribute.name} must be a JSON schema as a dict, not {type(value).__name__}")
 
 
-@frozen
+@frozen(repr=False)
 class Tool(Record):
     """A function that the model may ask for; `parameters` is a JSON schema, `strict` asks that it be followed exactly."""
 
@@ -83,7 +83,7 @@ class Tool(Record):
             raise InvalidRequestError(f"a tool needs a name, got {value!r}")
 
 
-@frozen
+@frozen(repr=False)
 class ToolChoice(Record):
     """Whether the model must use a tool: `auto`, `none`, `required`, or the one that is named."""
 
@@ -106,7 +106,7 @@ class ToolChoice(Record):
         return cls("named", value)
 
 
-@frozen
+@frozen(repr=False)
 class ResponseFormat(Record):
     """The form of the answer: free text, any JSON object, or JSON that follows `schema`."""
 
@@ -130,7 +130,7 @@ class ResponseFormat(Record):
         return cls(value)  # type: ignore[arg-type]  # refused in __attrs_post_init__ when it is another word
 
 
-@frozen
+@frozen(repr=False)
 class Reasoning(Record):
     """How much the model should think: an effort word, or a budget of tokens."""
 
@@ -150,7 +150,7 @@ def _namespaces(value: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, A
     return {name: dict(settings) for name, settings in value.items()}
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, repr=False)
 class ChatOptions(Record):
     """Everything a chat request may ask for besides its messages; None means "not given" throughout.
 
@@ -189,7 +189,7 @@ class ChatOptions(Record):
             raise InvalidRequestError(f"two tools have the same name: {', '.join(names)}")
 
 
-@frozen
+@frozen(repr=False)
 class ChatRequest(Record):
     """A conversation and what to do with it."""
 
@@ -203,7 +203,7 @@ class ChatRequest(Record):
         return self.options.model
 
 
-@frozen
+@frozen(repr=False)
 class EmbeddingRequest(Record):
     """Texts to turn into vectors.
 

@@ -39,7 +39,7 @@ Outcome: TypeAlias = Literal["completed", "failed", "cancelled", "abandoned"]
 _UNSAVED = {"saved": False}
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, repr=False)
 class Usage(Record):
     """Tokens, by the one counting that holds for all vendors.
 
@@ -69,7 +69,7 @@ class Usage(Record):
 NO_USAGE = Usage()
 
 
-@frozen
+@frozen(repr=False)
 class Cost(Record):
     """US dollars, with the parts they are made of and the table they come from."""
 
@@ -85,7 +85,7 @@ class Cost(Record):
         return float(self.usd)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, repr=False)
 class RateLimitInfo(Record):
     """The service's limits as its headers state them; `reset_*` are seconds from the answer."""
 
@@ -97,7 +97,7 @@ class RateLimitInfo(Record):
     reset_tokens: float | None = None
 
 
-@frozen
+@frozen(repr=False)
 class CallWarning(Record):
     """Something the request asked for that was not, or not exactly, done."""
 
@@ -107,7 +107,7 @@ class CallWarning(Record):
     provider: str | None = None
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, repr=False)
 class Attempt(Record):
     """One exchange with a service, as plain data.
 
@@ -134,7 +134,7 @@ class Attempt(Record):
     cost: Cost | None = None
 
 
-@frozen
+@frozen(repr=False)
 class Choice(Record):
     """A further answer to the same request (`n` above 1)."""
 
@@ -144,7 +144,7 @@ class Choice(Record):
     logprobs: Any = None
 
 
-@frozen
+@frozen(repr=False)
 class ChatResponse(Record):
     """The answer to a chat request.
 
@@ -195,7 +195,7 @@ def _vectors(value: Sequence[Sequence[float]]) -> tuple[array[float], ...]:
     return tuple(vector if isinstance(vector, array) else array("f", vector) for vector in value)
 
 
-@frozen
+@frozen(repr=False)
 class EmbeddingResponse(Record):
     """Vectors, one for each text and in the same order, as arrays of 32-bit floats."""
 

@@ -1,1 +1,31 @@
-"""To be filled."""
+"""Middleware: each takes a provider and returns one that behaves a little differently.
+
+The order matters, and the first one listed is the outermost. Two examples of what an order means:
+
+* `use(Logging(), Retry())` logs one record for the logical call, however many attempts it took;
+  `use(Retry(), Logging())` logs one for every attempt.
+* A layer outside `Retry` sees one answer or one error; a layer inside it sees every attempt.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .._lazy import lazy
+
+if TYPE_CHECKING:
+    from ._function import AroundAny, AroundChat, middleware
+    from .logging import Logging
+    from .retry import Retry
+
+__all__ = ["AroundAny", "AroundChat", "Logging", "Retry", "middleware"]
+
+_WHERE = {"AroundAny": "._function", "AroundChat": "._function", "Logging": ".logging", "Retry": ".retry", "middleware": "._function"}
+
+
+def __getattr__(name: str) -> Any:
+    return lazy(__name__, name, _WHERE)
+
+
+def __dir__() -> list[str]:
+    return __all__

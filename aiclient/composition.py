@@ -1,0 +1,82 @@
+"""Putting middleware around a provider, and looking into what was put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
+
+from .errors import ConfigError
+from .provider import Identified, Layer, Middleware, Provider, ProviderInfo
+
+__all__ = ["Branching", "compose", "destinations", "find", "is_provider", "providers_in"]
+
+P = TypeVar("P")
+
+
+@runtime_checkable
+class Branching(Protocol):
+    """Reaches several providers."""
+
+    @property
+    def targets(self) -> tuple[Provider, ...]:
+        """All of them, preferred first."""
+        ...
+
+
+def compose(layers: Iterable[Middleware], provider: Provider) -> Provider:
+    """Put `layers` around `provider`, the first one outermost: `compose([a, b], p)` is `a(b(p))`.
+
+    Raises:
+        ConfigError: A layer is not callable, or what it returned is not a provider; the message says which.
+    """
+    for index, layer in reversed(list(enumerate(layers))):
+        provider = _applied(layer, index, provider)
+    return provider
+
+
+def _applied(layer: Any, index: int, provider: Provider) -> Provider:
+    if isinstance(layer, type) and issubclass(layer, Layer):
+        raise ConfigError(f"layer {index} is the class {layer.__name__}; make an instance of it: {layer.__name__}()")
+    name = getattr(layer, "__name__", type(layer).__name__)
+    if not callable(layer):
+        raise ConfigError(f"layer {index} ({name}) is not a middleware: it cannot be called with a provider")
+    wrapped = layer(provider)
+    if not is_provider(wrapped):
+        raise ConfigError(f"layer {index} ({name}) returned {type(wrapped).__name__}, which is not a provider")
+    return cast("Provider", wrapped)
+
+
+def is_provider(value: object) -> bool:
+    """Whether `value` has what a provider has."""
+    return all(callable(getattr(value, path, None)) for path in ("chat", "chat_stream", "embeddings", "close"))
+
+
+def providers_in(provider: Provider) -> Iterator[Provider]:
+    """Yield `provider` and everything inside it, outside first; through a branch into every target."""
+    yield provider
+    if isinstance(provider, Branching):
+        for target in provider.targets:
+            yield from providers_in(target)
+    elif (inner := getattr(provider, "inner", None)) is not None:
+        yield from providers_in(inner)
+
+
+def destinations(provider: Provider) -> tuple[ProviderInfo, ...]:
+    """Return every service that a request to `provider` may reach, preferred first."""
+    inside = providers_in(provider)
+    leaves = (item for item in inside if getattr(item, "inner", None) is None and not isinstance(item, Branching))
+    return tuple(dict.fromkeys(leaf.info if isinstance(leaf, Identified) else ProviderInfo(leaf.name) for leaf in leaves))
+
+
+def find(provider: Provider, kind: Callable[..., P]) -> P | None:
+    """Return the outermost object in the chain that is a `kind` (a class or a runtime protocol), or None.
+
+    Through a branch it looks into the first target only. What it returns is *below* the layers outside it: its calls are
+    not retried, limited or logged.
+    """
+    found: Any = provider
+    while found is not None:
+        if isinstance(found, cast("type[Any]", kind)):
+            return cast("P", found)
+        found = found.targets[0] if isinstance(found, Branching) else getattr(found, "inner", None)
+    return None
