@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar, runtime_checkable
 
 from attrs import evolve
 
+from .composition import compose, destinations, find
 from .context import CallContext, CallEvent
 from .errors import AIClientError, DryRunStop, Phase, TimeoutError, outcome
 from .gate import Alarm
-from .composition import compose, destinations, find
 from .provider import Layer, Layered, Middleware, Provider, ProviderInfo, observed
 from .request import AnyRequest, ChatRequest, HTTPCall
 from .response import NO_USAGE, Attempt, ChatResponse, Cost, EmbeddingResponse
@@ -44,6 +44,9 @@ class Previews(Protocol):
 class Attempts(Layer):
     """Makes each exchange an Attempt; stands directly around the provider."""
 
+    def __repr__(self) -> str:
+        return "journal"
+
     async def around(self, request: Q, inner: Provider, call_next: Callable[[Q], Awaitable[R]]) -> R:
         """Do one exchange within its time limits, and journal it."""
         exchange = _Exchange.begin(request, inner)
@@ -58,7 +61,18 @@ class Attempts(Layer):
 class _Exchange:
     """One attempt under way."""
 
-    __slots__ = ("_began", "_context", "_ends", "_first", "_model", "_number", "_phase", "_provider", "_started", "_where")
+    __slots__ = (
+        "_began",
+        "_context",
+        "_ends",
+        "_first",
+        "_model",
+        "_number",
+        "_phase",
+        "_provider",
+        "_started",
+        "_where",
+    )
 
     def __init__(self, context: CallContext, request: AnyRequest, where: ProviderInfo) -> None:
         self._context = context
@@ -81,7 +95,10 @@ class _Exchange:
         previews = find(inner, Previews)
         call = previews.preview(request) if previews is not None and isinstance(request, ChatRequest) else None
         return DryRunStop(
-            f"dry run: nothing was sent to {self._where.name}", provider=self._where.name, model=self._model, report=call
+            f"dry run: nothing was sent to {self._where.name}",
+            provider=self._where.name,
+            model=self._model,
+            report=call,
         )
 
     def _start(self) -> None:
@@ -147,7 +164,9 @@ class _Exchange:
         )
         context.journal.append(attempt)
         if context.observers:
-            context.emit(CallEvent("attempt_ended", where.name, model, self._number, attempt, category=attempt.category))
+            context.emit(
+                CallEvent("attempt_ended", where.name, model, self._number, attempt, category=attempt.category)
+            )
         if isinstance(error, AIClientError):
             error.provider, error.model = error.provider or where.name, error.model or model
         if answer is None:

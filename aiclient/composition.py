@@ -65,7 +65,9 @@ def destinations(provider: Provider) -> tuple[ProviderInfo, ...]:
     """Return every service that a request to `provider` may reach, preferred first."""
     inside = providers_in(provider)
     leaves = (item for item in inside if getattr(item, "inner", None) is None and not isinstance(item, Branching))
-    return tuple(dict.fromkeys(leaf.info if isinstance(leaf, Identified) else ProviderInfo(leaf.name) for leaf in leaves))
+    return tuple(
+        dict.fromkeys(leaf.info if isinstance(leaf, Identified) else ProviderInfo(leaf.name) for leaf in leaves)
+    )
 
 
 def find(provider: Provider, kind: Callable[..., P]) -> P | None:

@@ -31,7 +31,9 @@ DEFAULT_EXTRA_ATTEMPTS: Final = 5
 
 def _seconds(_: Any, attribute: Any, value: Any) -> None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0):
-        raise InvalidRequestError(f"{attribute.name}={value!r} must be a number of seconds above 0, or None for no limit")
+        raise InvalidRequestError(
+            f"{attribute.name}={value!r} must be a number of seconds above 0, or None for no limit"
+        )
 
 
 @frozen(repr=False)

@@ -293,6 +293,24 @@ class Message(Record):
         calls = tuple(tool_calls)
         self.__attrs_init__(role, parts + calls if calls else parts, name, dict(metadata or {}))
 
+    @classmethod
+    def of_dict(cls, data: Any) -> Message:
+        """Make a message of a dict with `role` and `content`, and optionally `name` and `tool_call_id`.
+
+        Raises:
+            InvalidMessageError: It is not such a dict; saved records go through `from_dict` instead.
+        """
+        if not isinstance(data, Mapping) or "role" not in data:
+            raise InvalidMessageError(
+                f"a message needs a role: a Message or a dict with 'role' and 'content', got {data!r:.80}"
+            )
+        unknown = set(data) - {"role", "content", "name", "tool_call_id"}
+        if unknown:
+            raise InvalidMessageError(
+                f"a message dict takes role, content, name and tool_call_id; got also {sorted(unknown)}"
+            )
+        return cls(data["role"], data.get("content"), data.get("name"), tool_call_id=data.get("tool_call_id"))
+
     @property
     def content(self) -> str:
         """All text of the message, joined; `""` when it has none (see `parts` for the difference)."""

@@ -62,7 +62,9 @@ class DictPrices:
 def _rates(model: str, row: Mapping[str, Any]) -> dict[str, Decimal]:
     unknown = set(row) - set(_RATES)
     if unknown or not {"input", "output"} <= set(row):
-        raise ConfigError(f"prices of {model!r}: give 'input' and 'output' (and {', '.join(_RATES[2:])}); got {sorted(row)}")
+        raise ConfigError(
+            f"prices of {model!r}: give 'input' and 'output' (and {', '.join(_RATES[2:])}); got {sorted(row)}"
+        )
     rates: dict[str, Decimal] = {}
     for name in _RATES:
         value = row.get(name, row["input"])

@@ -158,7 +158,9 @@ class Wrapper:
         super().__init_subclass__(**options)
         paths = ("chat", "chat_stream", "embeddings")
         if any(getattr(cls, path) is not getattr(Wrapper, path) for path in paths):
-            forgotten = [path for path in paths if getattr(cls, path) is getattr(Wrapper, path) and path not in cls.passes]
+            forgotten = [
+                path for path in paths if getattr(cls, path) is getattr(Wrapper, path) and path not in cls.passes
+            ]
             if forgotten:
                 raise TypeError(
                     f"{cls.__name__} overrides some of {', '.join(paths)} and would be bypassed by {', '.join(forgotten)}: "

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import functools
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar, cast
 
 import attrs
 
@@ -59,7 +59,7 @@ class Record:
         return {"aiclient": VERSION, "type": self.tag or type(self).__name__, **fields}
 
     @classmethod
-    def from_dict(cls: type[R], data: Mapping[str, Any]) -> R:
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Build a value from what `to_dict` gave.
 
         Raises:
@@ -68,7 +68,9 @@ class Record:
         """
         version, kind, expected = data.get("aiclient"), data.get("type"), cls.tag or cls.__name__
         if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-            raise StoreError(f"not a saved {expected}: the key 'aiclient' must hold the record's version", kind="record")
+            raise StoreError(
+                f"not a saved {expected}: the key 'aiclient' must hold the record's version", kind="record"
+            )
         if version > VERSION:
             raise StoreError(
                 f"this {expected} was saved as version {version}; this aiclient reads up to {VERSION}: upgrade it",
@@ -125,10 +127,10 @@ def _decimal(value: Any, _: Any) -> Decimal:
 @functools.cache
 def _converter() -> Converter:
     """Build the converter: strict about JSON types, defaults left out, bytes as base64."""
+    from datetime import datetime  # noqa: PLC0415
+
     from cattrs import Converter  # noqa: PLC0415
     from cattrs.strategies import configure_tagged_union  # noqa: PLC0415
-
-    from datetime import datetime  # noqa: PLC0415
 
     converter = Converter(omit_if_default=True, use_alias=True)
     for kind in (str, int, bool):

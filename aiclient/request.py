@@ -30,6 +30,7 @@ __all__ = [
     "check",
 ]
 
+
 def _number(low: float, high: float, *, whole: bool = False) -> Callable[[Any, Any, Any], None]:
     """Refuse what is not a finite number in [low, high], before anything is sent."""
 
@@ -37,7 +38,12 @@ def _number(low: float, high: float, *, whole: bool = False) -> Callable[[Any, A
         if value is None:
             return
         kinds = (int,) if whole else (int, float)
-        if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value) or not low <= value <= high:
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, kinds)
+            or not math.isfinite(value)
+            or not low <= value <= high
+        ):
             what = "a whole number" if whole else "a number"
             bounds = f"of at least {low:g}" if math.isinf(high) else f"from {low:g} to {high:g}"
             raise InvalidRequestError(f"{attribute.name}={value!r} must be {what} {bounds}")
@@ -72,9 +78,7 @@ class Tool(Record):
 
     name: str = field()
     description: str = ""
-    parameters: Mapping[str, Any] = field(
-        factory=lambda: {"type": "object", "properties": {}}, validator=_json_object
-    )
+    parameters: Mapping[str, Any] = field(factory=lambda: {"type": "object", "properties": {}}, validator=_json_object)
     strict: bool | None = None
 
     @name.validator
@@ -94,7 +98,9 @@ class ToolChoice(Record):
         """Refuse a name without the mode, and the mode without a name."""
         modes = ("auto", "none", "required", "named")
         if self.mode not in modes or (self.mode == "named") != bool(self.name):
-            raise InvalidRequestError(f"tool choice {self.mode!r} with name {self.name!r}: give a mode, or a tool's name")
+            raise InvalidRequestError(
+                f"tool choice {self.mode!r} with name {self.name!r}: give a mode, or a tool's name"
+            )
 
     @classmethod
     def of(cls, value: str | ToolChoice | None) -> ToolChoice | None:
@@ -263,7 +269,9 @@ def check(request: ChatRequest) -> None:
     if choice is not None and choice.mode in ("required", "named"):
         offered = [tool.name for tool in request.options.tools]
         if not offered or (choice.name and choice.name not in offered):
-            raise InvalidRequestError(f"tool_choice asks for {choice.name or 'a tool'!r}; tools offered: {offered or 'none'}")
+            raise InvalidRequestError(
+                f"tool_choice asks for {choice.name or 'a tool'!r}; tools offered: {offered or 'none'}"
+            )
 
 
 @frozen

@@ -91,7 +91,9 @@ class ChatStream:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if isinstance(error, asyncio.CancelledError) and not self._left and not self._received:
+            await self._finish("cancelled", error)
         await self.close()
 
     def __aiter__(self) -> Self:
@@ -139,6 +141,11 @@ class ChatStream:
     def partial(self) -> ChatResponse:
         """The answer as far as it was received, which may be ahead of what was read; never raises."""
         return self._fold.response()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the model has said why it stopped; usage may still come."""
+        return self._fold.finished
 
     @property
     def response(self) -> ChatResponse:
@@ -211,7 +218,13 @@ class ChatStream:
         self._left = True
 
     def limit(
-        self, clock: Clock, *, ends: float = math.inf, phase: Phase = "total", first: float = math.inf, idle: float = math.inf
+        self,
+        clock: Clock,
+        *,
+        ends: float = math.inf,
+        phase: Phase = "total",
+        first: float = math.inf,
+        idle: float = math.inf,
     ) -> None:
         """Hold the stream to time limits, from now on.
 
@@ -263,7 +276,7 @@ class ChatStream:
         self._busy = False
         if self._committed and isinstance(failure, AIClientError) and not isinstance(failure, _CLOSING):
             failure = self._interrupted(failure)
-        await self._fail(failure)
+        return await self._fail(failure)
 
     async def _receive(self, chunk: ChatStreamChunk) -> ChatStreamChunk:
         self._busy = False

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = ["AroundAny", "AroundChat", "Logging", "Retry", "middleware"]
 
-_WHERE = {"AroundAny": "._function", "AroundChat": "._function", "Logging": ".logging", "Retry": ".retry", "middleware": "._function"}
+_WHERE = {
+    "AroundAny": "._function",
+    "AroundChat": "._function",
+    "Logging": ".logging",
+    "Retry": ".retry",
+    "middleware": "._function",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -70,7 +70,9 @@ class _Function(Layer):
         if not isinstance(result, kinds):
             expected = " or ".join(kind.__name__ for kind in kinds)
             name = getattr(self._function, "__qualname__", "the function")
-            raise ConfigError(f"the middleware {name} returned {type(result).__name__}, not {expected}: is a `return` missing?")
+            raise ConfigError(
+                f"the middleware {name} returned {type(result).__name__}, not {expected}: is a `return` missing?"
+            )
         return result
 
 

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Logging"]
 
-_KEYS: Final = re.compile(r"(?i)\b(?:bearer\s+\S+|(?:sk|pk|rk|gsk|xai|hf|ghp|pplx|r8|tvly)[-_][\w\-.]{8,}|AIza[\w\-]{20,}|AKIA\w{12,})")
+_KEYS: Final = re.compile(
+    r"(?i)\b(?:bearer\s+\S+|(?:sk|pk|rk|gsk|xai|hf|ghp|pplx|r8|tvly)[-_][\w\-.]{8,}|AIza[\w\-]{20,}|AKIA\w{12,})"
+)
 """Shapes of well-known keys; providers mask their own exactly, this catches what a prompt or a service repeats."""
 
 
@@ -84,7 +86,9 @@ class _Record:
 
     __slots__ = ("_began", "_context", "_layer", "_operation", "_provider", "_request")
 
-    def __init__(self, layer: Logging, request: AnyRequest, context: CallContext, provider: str, operation: str) -> None:
+    def __init__(
+        self, layer: Logging, request: AnyRequest, context: CallContext, provider: str, operation: str
+    ) -> None:
         self._layer = layer
         self._request = request
         self._context = context

@@ -128,4 +128,6 @@ def _worth_it(error: BaseException) -> bool:
 def _tell(state: RetryCallState, context: CallContext) -> None:
     error = _error(state)
     delay = state.upcoming_sleep
-    context.emit(CallEvent("retry", error.provider, error.model, state.attempt_number, delay=delay, category=error.category))
+    context.emit(
+        CallEvent("retry", error.provider, error.model, state.attempt_number, delay=delay, category=error.category)
+    )

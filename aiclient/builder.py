@@ -1,0 +1,226 @@
+"""The fluent way to write a request: each step returns a new builder, so that a half-built one can be kept and reused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Self
+
+from attrs import evolve, field, frozen
+
+from .context import Timeouts
+from .errors import InvalidMessageError, InvalidRequestError
+from .messages import AudioPart, Content, DocumentPart, ImagePart, Message, Role, ToolCall, VideoPart, content_parts
+from .opening import OpenStream
+from .provider import Provider
+from .request import ChatOptions, ChatRequest, Reasoning, ResponseFormat, Tool, ToolChoice, check
+from .response import ChatResponse
+
+__all__ = ["AsyncRequestBuilder", "Fluent"]
+
+
+@frozen
+class Fluent:
+    """Everything a request can be made of; immutable.
+
+    A wrong argument raises InvalidRequestError (or one of its kinds) in the method that got it.
+    """
+
+    _messages: tuple[Message, ...] = field(default=(), kw_only=True)
+    _options: ChatOptions = field(factory=ChatOptions, kw_only=True)
+
+    # --- messages ---
+
+    def _say(self, role: Role, content: Content, **more: Any) -> Self:
+        return self.messages(Message(role, content, **more))
+
+    def system(self, text: str) -> Self:
+        """Add a system message: how the model should behave."""
+        return self._say("system", _text(text, "system"))
+
+    def user(self, content: Content = None, *parts: Content) -> Self:
+        """Begin a user message of text, parts (images, ...), or both."""
+        return self._say("user", [part for item in (content, *parts) for part in content_parts(item)])
+
+    def assistant(self, content: Content = None, *, tool_calls: Iterable[ToolCall] = ()) -> Self:
+        """Add what the model said earlier."""
+        return self._say("assistant", content, tool_calls=tool_calls)
+
+    def tool_result(self, tool_call_id: str, content: Content, *, name: str | None = None) -> Self:
+        """Add what a tool gave back for the call of that id."""
+        return self._say("tool", content, tool_call_id=tool_call_id, name=name)
+
+    def message(self, role: Role, content: Content = None, *, name: str | None = None) -> Self:
+        """Add a message of any role."""
+        return self._say(role, content, name=name)
+
+    def messages(self, *messages: Message) -> Self:
+        """Add messages that were made elsewhere."""
+        given: tuple[object, ...] = messages
+        for message in given:
+            if not isinstance(message, Message):
+                raise InvalidMessageError(f"messages() takes Message values, got {type(message).__name__}")
+        return evolve(self, messages=self._messages + messages)
+
+    def image(self, data: bytes | None = None, *, url: str | None = None, media_type: str | None = None) -> Self:
+        """Add an image to the last user message, or begin one: bytes with their media type, or a URL."""
+        return self._attach(ImagePart(data=data, url=url, media_type=_typed(data, media_type)))
+
+    def audio(self, data: bytes | None = None, *, url: str | None = None, media_type: str | None = None) -> Self:
+        """Add sound to the last user message, or begin one."""
+        return self._attach(AudioPart(data=data, url=url, media_type=_typed(data, media_type)))
+
+    def video(self, data: bytes | None = None, *, url: str | None = None, media_type: str | None = None) -> Self:
+        """Add a film to the last user message, or begin one."""
+        return self._attach(VideoPart(data=data, url=url, media_type=_typed(data, media_type)))
+
+    def document(
+        self,
+        data: bytes | None = None,
+        *,
+        url: str | None = None,
+        media_type: str | None = "application/pdf",
+        name: str | None = None,
+    ) -> Self:
+        """Add a document to the last user message, or begin one."""
+        return self._attach(DocumentPart(data=data, url=url, media_type=media_type, name=name))
+
+    def _attach(self, part: ImagePart | AudioPart | VideoPart | DocumentPart) -> Self:
+        last = self._messages[-1] if self._messages else None
+        if last is None or last.role != "user":
+            return self.user(part)
+        return evolve(self, messages=(*self._messages[:-1], evolve(last, content=(*last.parts, part))))
+
+    # --- options ---
+
+    def _set(self, **changes: Any) -> Self:
+        return evolve(self, options=evolve(self._options, **changes))
+
+    def model(self, name: str) -> Self:
+        """Ask this model instead of the provider's default."""
+        return self._set(model=name or "")
+
+    def temperature(self, value: float) -> Self:
+        """Set how freely to sample, from 0 to 2."""
+        return self._set(temperature=value)
+
+    def max_tokens(self, count: int) -> Self:
+        """Limit the answer to `count` tokens, at least 1."""
+        return self._set(max_tokens=count)
+
+    def top_p(self, value: float) -> Self:
+        """Sample from the most likely tokens that make up this probability, from 0 to 1."""
+        return self._set(top_p=value)
+
+    def top_k(self, count: int) -> Self:
+        """Sample from the `count` most likely tokens."""
+        return self._set(top_k=count)
+
+    def seed(self, value: int) -> Self:
+        """Ask for reproducible sampling."""
+        return self._set(seed=value)
+
+    def stop(self, *sequences: str) -> Self:
+        """Stop before any of these texts; replaces earlier ones."""
+        return self._set(stop=sequences)
+
+    def frequency_penalty(self, value: float) -> Self:
+        """Make repeated tokens less likely, from -2 to 2."""
+        return self._set(frequency_penalty=value)
+
+    def presence_penalty(self, value: float) -> Self:
+        """Make tokens that occurred less likely, from -2 to 2."""
+        return self._set(presence_penalty=value)
+
+    def tools(self, *tools: Tool) -> Self:
+        """Offer these tools; replaces earlier ones."""
+        given: tuple[object, ...] = tools
+        for tool in given:
+            if not isinstance(tool, Tool):
+                raise InvalidRequestError(f"tools() takes Tool values, got {type(tool).__name__}")
+        return self._set(tools=tools)
+
+    def tool_choice(self, choice: str | ToolChoice) -> Self:
+        """Say whether a tool must be used: `auto`, `none`, `required`, or a tool's name."""
+        return self._set(tool_choice=ToolChoice.of(choice))
+
+    def parallel_tool_calls(self, allowed: bool = True) -> Self:  # noqa: FBT001, FBT002  # reads as a sentence
+        """Say whether the model may ask for several tools at once."""
+        return self._set(parallel_tool_calls=allowed)
+
+    def response_format(self, form: str | Mapping[str, Any] | ResponseFormat) -> Self:
+        """Ask for `text`, `json`, or JSON that follows a schema (a dict)."""
+        return self._set(response_format=ResponseFormat.of(form))
+
+    def reasoning(self, effort: str | None = None, *, budget_tokens: int | None = None) -> Self:
+        """Say how much to think: an effort word of the vendor, or a budget of tokens."""
+        return self._set(reasoning=Reasoning(effort, budget_tokens))
+
+    def user_id(self, value: str) -> Self:
+        """Tell the service which of your users asks, as an opaque identifier."""
+        return self._set(user_id=_text(value, "user_id"))
+
+    def metadata(self, **values: str) -> Self:
+        """Send key-value notes with the request, where the service keeps them; adds to earlier ones."""
+        return self._set(metadata={**self._options.metadata, **values})
+
+    def extra(self, namespace: str, /, **settings: Any) -> Self:
+        """Send settings that only the provider of that namespace (`openai`, ...) understands; others ignore them."""
+        merged = {**self._options.extra.get(namespace, {}), **settings}
+        return self._set(extra={**self._options.extra, namespace: merged})
+
+    def timeout(self, limit: float | Timeouts) -> Self:
+        """Limit the whole call to this many seconds, or set each limit with Timeouts."""
+        return self._set(timeout=Timeouts.of(limit))
+
+    def tags(self, **values: str) -> Self:
+        """Label the call for logs, metrics and budgets; never sent. Adds to earlier ones."""
+        return self._set(tags={**self._options.tags, **values})
+
+    def tenant(self, name: str) -> Self:
+        """Say on whose behalf the call is made; never sent."""
+        return self._set(tenant=_text(name, "tenant"))
+
+    def strict(self, on: bool = True) -> Self:  # noqa: FBT001, FBT002  # reads as a sentence
+        """Make anything the provider cannot honour an UnsupportedFeatureError instead of a warning on the response."""
+        return self._set(strict=on)
+
+    # --- the request ---
+
+    def build(self) -> ChatRequest:
+        """Return the request, checked.
+
+        Raises:
+            EmptyMessagesError: It has no messages.
+            InvalidMessageError: A message has no content, or answers a tool call that nobody made.
+        """
+        request = ChatRequest(self._messages, self._options)
+        check(request)
+        return request
+
+
+def _text(value: object, what: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidRequestError(f"{what}({value!r}): a text that is not empty is needed")
+    return value
+
+
+def _typed(data: bytes | None, media_type: str | None) -> str | None:
+    if data is not None and media_type is None:
+        raise InvalidRequestError("bytes need their media_type, such as media_type='image/png'")
+    return media_type
+
+
+@frozen
+class AsyncRequestBuilder(Fluent):
+    """A request that is sent through an async client."""
+
+    _provider: Provider
+    _open: Callable[[ChatRequest], OpenStream] = field(repr=False)
+
+    async def do(self) -> ChatResponse:
+        """Send it and return the whole answer."""
+        return await self._provider.chat(self.build())
+
+    def stream(self) -> OpenStream:
+        """Return the stream to be opened: `async with` it, or `await` it. The request is checked at once."""
+        return self._open(self.build())

@@ -1,0 +1,322 @@
+"""The client: a provider with a chain of middleware around it, and requests written fluently."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Final, Self, TypeVar
+
+from .attempt import chain
+from .builder import AsyncRequestBuilder
+from .clock import SYSTEM, Clock
+from .composition import is_provider
+from .context import DEFAULT_EXTRA_ATTEMPTS, CallContext, Timeouts
+from .errors import ClientClosedError, ConfigError, InvalidProviderError
+from .explain import explain
+from .gate import Alarm
+from .messages import Message
+from .opening import OpenStream
+from .pricing import DictPrices, PriceBook
+from .provider import Middleware, Provider, Q, R, opened
+from .registry import provider_for
+from .request import ChatRequest, EmbeddingRequest, check
+from .response import ChatResponse, EmbeddingResponse
+from .stream import ChatStream, End
+
+__all__ = ["AsyncClient", "Prompt"]
+
+Prompt = ChatRequest | str | Iterable[Message | Mapping[str, Any]]
+"""What `chat` takes: a request, a text, or a list of messages or dicts with `role` and `content`."""
+
+T = TypeVar("T")
+
+CLOSED: Final = "this client was closed; make a new one"
+
+
+class AsyncClient:
+    """Talks to one provider through a chain of middleware.
+
+    It is itself a Provider, so clients nest.
+
+    Args:
+        provider: A Provider, or a model string such as `openai:gpt-5-mini`.
+        timeout: Seconds for a whole call, or Timeouts; requests may say otherwise.
+        prices: What models cost: a dict as DictPrices takes it, or any PriceBook. Without one `response.cost` is None.
+        max_attempts: Exchanges that one call may make in all, over all layers together. Default 6.
+        strict: Make what a provider cannot honour an error instead of a warning on the response.
+        clock: Where time comes from.
+
+    Raises:
+        ConfigError: The provider cannot work as it is set up (a missing key, an unknown name); nothing was sent.
+
+    Example:
+        >>> async def main():
+        ...     async with AsyncClient(MockProvider("Paris")) as client:
+        ...         response = await client.new_request().user("Capital of France?").do()
+        ...         return response.message.content
+        >>> asyncio.run(main())
+        'Paris'
+    """
+
+    def __init__(
+        self,
+        provider: str | Provider,
+        *,
+        timeout: float | Timeouts | None = None,
+        prices: PriceBook | Mapping[str, Mapping[str, Any]] | None = None,
+        max_attempts: int = DEFAULT_EXTRA_ATTEMPTS + 1,
+        strict: bool = False,
+        clock: Clock = SYSTEM,
+    ) -> None:
+        if type(max_attempts) is not int or max_attempts < 1:
+            raise ConfigError(f"max_attempts={max_attempts!r} must be a whole number of at least 1")
+        self._leaf = _provider(provider)
+        self._leaf.validate_config()
+        self._owned = not isinstance(self._leaf, AsyncClient)
+        self._layers: tuple[Middleware, ...] = ()
+        self._chain = chain((), self._leaf)
+        self._timeouts = Timeouts.of(timeout)
+        self._prices = DictPrices(prices) if isinstance(prices, Mapping) else prices
+        self._extra_attempts = max_attempts - 1
+        self._strict = strict
+        self._clock = clock
+        self._closed = False
+        self._calls: set[_Call] = set()
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Make a client as the `AI_*` variables describe it; see `aiclient.config.from_env`."""
+        from .config import from_env  # noqa: PLC0415  # brings middleware that other clients may not use
+
+        setup = from_env(environ)
+        return cls(setup.provider, timeout=setup.timeouts).use(*setup.layers)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name}, {len(self._layers)} layers{', closed' if self._closed else ''})"
+
+    # --- the chain ---
+
+    @property
+    def name(self) -> str:
+        """The provider's name."""
+        return self._leaf.name
+
+    @property
+    def inner(self) -> Provider:
+        """The whole chain as it is now."""
+        return self._chain
+
+    @property
+    def middleware(self) -> tuple[Middleware, ...]:
+        """The layers, outermost first."""
+        return self._layers
+
+    def use(self, *layers: Middleware) -> Self:
+        """Add layers inside those there are: `use(a, b)` means `a(b(provider))`, a later `use(c)` goes inside `b`.
+
+        Changes this client and returns it. Calls in flight finish on the chain they began with. If a layer is refused
+        (ConfigError) nothing changes.
+        """
+        return self._rebuild((*self._layers, *layers))
+
+    def remove(self, *layers: Middleware) -> Self:
+        """Take layers out of the chain, by identity.
+
+        Raises:
+            ConfigError: One of them is not in it; nothing changes.
+        """
+        kept = list(self._layers)
+        for layer in layers:
+            index = next((number for number, item in enumerate(kept) if item is layer), None)
+            if index is None:
+                raise ConfigError(f"{layer!r} is not in this client's chain; see client.middleware")
+            del kept[index]
+        return self._rebuild(tuple(kept))
+
+    def _rebuild(self, layers: tuple[Middleware, ...]) -> Self:
+        self._chain, self._layers = chain(layers, self._leaf), layers
+        return self
+
+    def derive(self, *layers: Middleware) -> AsyncClient:
+        """Return a client that shares this one's provider and layers and puts its own outside them.
+
+        Closing it closes nothing that is shared; what is added to this client later holds for it too.
+        """
+        derived = AsyncClient(
+            self,
+            timeout=self._timeouts,
+            prices=self._prices,
+            max_attempts=self._extra_attempts + 1,
+            strict=self._strict,
+            clock=self._clock,
+        )
+        return derived.use(*layers)
+
+    def explain(self) -> str:
+        """Draw the chain, outermost first, every branch included."""
+        return explain(self)
+
+    # --- calls ---
+
+    def new_request(self) -> AsyncRequestBuilder:
+        """Begin a request."""
+        return AsyncRequestBuilder(self, self.chat_stream)
+
+    async def chat(self, prompt: Prompt, /) -> ChatResponse:
+        """Send a request and return the whole answer.
+
+        Raises:
+            InvalidRequestError: The request is malformed; nothing was sent.
+            AIClientError: See `aiclient.errors` for what can go wrong, each with `.retryable` and `.category`.
+
+        Cancelling it closes the connection; the service may have begun to work.
+        """
+        return await self._run(_request(prompt), self._chain.chat)
+
+    def chat_stream(self, prompt: Prompt, /) -> OpenStream:
+        """Return the stream to be opened: `async with` it, or `await` it. Nothing is sent before either."""
+        request = _request(prompt)
+
+        async def start() -> ChatStream:
+            return await self._run(request, self._chain.chat_stream)
+
+        return OpenStream(start)
+
+    async def embeddings(self, request: EmbeddingRequest, /) -> EmbeddingResponse:
+        """Turn the texts of `request` into vectors."""
+        return await self._run(request, self._chain.embeddings)
+
+    async def embed(
+        self,
+        text: str | Iterable[str],
+        *,
+        model: str | None = None,
+        dimensions: int | None = None,
+        task: str | None = None,
+    ) -> EmbeddingResponse:
+        """Turn one text (then read `.vector`) or several (`.vectors`) into vectors."""
+        return await self.embeddings(EmbeddingRequest(text, model, dimensions, task))
+
+    async def _run(self, request: Q, send: Callable[[Q], Awaitable[R]]) -> R:
+        """Make one logical call, which `close` can end."""
+        call = _Call()
+        self._enter(call)
+        try:
+            result = await call.alarm.guard(opened(request, send, self._context()))
+        except BaseException:
+            self._leave(call)
+            raise
+        if not isinstance(result, ChatStream):
+            self._leave(call)
+            return result
+
+        async def left(_: End) -> None:
+            self._leave(call)
+
+        call.stream = result
+        result.on_close(left)
+        return result
+
+    def _enter(self, call: _Call) -> None:
+        if self._closed:
+            raise ClientClosedError(CLOSED)
+        self._calls.add(call)
+
+    def _leave(self, call: _Call) -> None:
+        self._calls.discard(call)
+        if not call.done.done():
+            call.done.set_result(None)
+
+    def _context(self) -> CallContext:
+        return CallContext(
+            clock=self._clock,
+            timeouts=self._timeouts,
+            extra_attempts=self._extra_attempts,
+            prices=self._prices,
+            strict=self._strict,
+        )
+
+    # --- the end ---
+
+    def validate_config(self) -> None:
+        """Raise ConfigError if the provider could not work; sends nothing."""
+        self._chain.validate_config()
+
+    async def close(self, *, grace: float = 0.0) -> None:
+        """Close the client for good; harmless when it was closed before.
+
+        Calls in flight get `grace` seconds to finish, then ClientClosedError; open streams end as abandoned. The provider's
+        idle connections are dropped, unless the provider is a client that was handed in.
+        """
+        self._closed = True
+        calls = set(self._calls)
+        if calls and grace > 0:
+            await asyncio.wait([call.waiter() for call in calls], timeout=grace)
+        for call in calls & self._calls:
+            await call.end(ClientClosedError(CLOSED))
+        if self._owned:
+            await self._leaf.close()
+
+    aclose = close
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+class _Call:
+    """One call of a client that is under way, and the way to end it from outside."""
+
+    def __init__(self) -> None:
+        self.alarm = Alarm()
+        self.loop = asyncio.get_running_loop()
+        self.done: asyncio.Future[None] = self.loop.create_future()
+        self.stream: ChatStream | None = None
+
+    def waiter(self) -> asyncio.Future[None]:
+        """Return a future of the running loop that is done when the call is."""
+        if asyncio.get_running_loop() is self.loop:
+            return self.done
+        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_finished(self.done), self.loop))
+
+    async def end(self, error: ClientClosedError) -> None:
+        """Make the call raise `error`, and return when it has ended."""
+        if asyncio.get_running_loop() is not self.loop:
+            with contextlib.suppress(RuntimeError):  # its loop is gone, and the call with it
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.end(error), self.loop))
+        elif self.stream is not None:
+            await self.stream.interrupt(error)
+        else:
+            self.alarm.trip(error)
+            await asyncio.wait([self.done])
+
+
+async def _finished(done: asyncio.Future[None]) -> None:
+    await asyncio.wait([done])
+
+
+def _provider(value: str | Provider) -> Provider:
+    if isinstance(value, str):
+        return provider_for(value)
+    if isinstance(value, type) or not is_provider(value):
+        what = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+        raise InvalidProviderError(
+            f"a client needs a Provider or a model string such as 'openai:gpt-5-mini', not {what}"
+        )
+    return value
+
+
+def _request(prompt: Prompt) -> ChatRequest:
+    request = prompt if isinstance(prompt, ChatRequest) else ChatRequest(_messages(prompt))
+    if request.context is None:
+        check(request)
+    return request
+
+
+def _messages(prompt: str | Iterable[Message | Mapping[str, Any]]) -> list[Message]:
+    if isinstance(prompt, str):
+        return [Message("user", prompt)]
+    return [item if isinstance(item, Message) else Message.of_dict(item) for item in prompt]

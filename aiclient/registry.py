@@ -1,0 +1,79 @@
+"""Names of providers: `provider:model` strings become providers here, and nowhere else.
+
+Providers are loaded by dotted name when they are asked for, so that naming one costs nothing until then.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import Any, Final, cast
+
+from .composition import is_provider
+from .errors import ConfigError, InvalidModelError, InvalidProviderError
+from .provider import Provider
+
+__all__ = ["PROVIDERS", "provider_for", "split"]
+
+PROVIDERS: Final = {
+    "compatible": "aiclient.providers.compatible:CompatibleProvider",
+    "mock": "aiclient.testutil.mock:MockProvider",
+    "openai": "aiclient.providers.openai:OpenAIProvider",
+}
+"""Prefix of model strings -> where the class is."""
+
+
+def split(name: str) -> tuple[str | None, str]:
+    """Return (prefix, model) of a model string; the prefix is None when the string names no provider.
+
+    What stands before the first `:` or `/` is a prefix only if it is registered, so names that hold these characters
+    survive.
+
+    Example:
+        >>> split("openai:gpt-5-mini")
+        ('openai', 'gpt-5-mini')
+        >>> split("meta-llama/llama-3"), split("llama3:8b")
+        ((None, 'meta-llama/llama-3'), (None, 'llama3:8b'))
+    """
+    for separator in (":", "/"):
+        prefix, found, model = name.partition(separator)
+        if found and prefix in PROVIDERS:
+            return prefix, model
+    return (name, "") if name in PROVIDERS else (None, name)
+
+
+def provider_for(name: str, **options: Any) -> Provider:
+    """Make the provider that a string such as `openai:gpt-5-mini` names; without a model, as `openai`, it has no default.
+
+    Args:
+        name: `provider:model` or `provider`.
+        options: Given to the provider's class as they are.
+
+    Raises:
+        InvalidProviderError: The string names no provider that is known; the message lists what is.
+        InvalidModelError: Nothing follows the colon.
+        ConfigError: The provider does not take one of the options.
+    """
+    prefix, model = split(name)
+    if prefix is None:
+        raise InvalidProviderError(_unknown(name))
+    if not model and name != prefix:
+        raise InvalidModelError(f"{name!r} names no model; write {prefix}:<model>, or {prefix} alone for no default")
+    module, _, cls = PROVIDERS[prefix].partition(":")
+    factory = getattr(importlib.import_module(module), cls)
+    try:
+        made = factory(**({"model": model} if model else {}), **options)
+    except TypeError as error:
+        problem = str(error)
+    else:
+        assert is_provider(made)
+        return cast("Provider", made)
+    raise ConfigError(f"{prefix} cannot be made from {name!r} and {sorted(options)}: {problem}")
+
+
+def _unknown(name: str) -> str:
+    known = ", ".join(f"{prefix}:" for prefix in sorted(PROVIDERS))
+    prefix = name.partition(":")[0].partition("/")[0]
+    close = difflib.get_close_matches(prefix, PROVIDERS, 1)
+    hint = f"; did you mean {close[0]}:?" if close else ""
+    return f"{name!r} names no provider{hint} Write provider:model, with one of {known} or pass a Provider"
