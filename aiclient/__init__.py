@@ -90,7 +90,8 @@ if TYPE_CHECKING:
     from .response import Attempt, CallWarning, ChatResponse, Choice, Cost, EmbeddingResponse, RateLimitInfo, Usage
     from .secrets import SecretStr
     from .stream import ChatStream, End
-    from .sync import Client, RequestBuilder, Stream
+    from .sync import Client, RequestBuilder
+    from .syncstream import Stream
     from .vectors import nearest, similarity
 
 __version__ = "0.1.0.dev0"
@@ -268,7 +269,7 @@ _WHERE = {
     "SecretStr": ".secrets",
     "ServerError": ".errors",
     "StoreError": ".errors",
-    "Stream": ".sync",
+    "Stream": ".syncstream",
     "StreamClosedError": ".errors",
     "StreamInterruptedError": ".errors",
     "TextPart": ".messages",

@@ -7,13 +7,15 @@ import contextvars
 import os
 import threading
 from collections.abc import Coroutine
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from .errors import AIClientError, ClientClosedError
 
 __all__ = ["LoopThread"]
 
 T = TypeVar("T")
+
+CLOSED: Final = "this client was closed; make a new one"
 
 
 class LoopThread:
@@ -28,6 +30,7 @@ class LoopThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._pid = 0
+        self._stopped = False
 
     def loop(self) -> asyncio.AbstractEventLoop:
         """Return the running loop, starting its thread if need be."""
@@ -38,6 +41,8 @@ class LoopThread:
             self._lock, self._loop = threading.Lock(), None
             self._pid = os.getpid()
         with self._lock:
+            if self._stopped:
+                raise ClientClosedError(CLOSED)
             if self._loop is None:
                 self._start()
             assert self._loop is not None
@@ -69,7 +74,11 @@ class LoopThread:
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Job[T]:
         """Start `work` with a copy of the caller's context variables."""
-        loop = self.loop()
+        try:
+            loop = self.loop()
+        except ClientClosedError:
+            work.close()
+            raise
         if self._thread is threading.current_thread():
             work.close()
             raise AIClientError(
@@ -80,7 +89,7 @@ class LoopThread:
             loop.call_soon_threadsafe(job.start, context=job.context)
         except RuntimeError:  # closed by another thread in this moment
             work.close()
-            raise ClientClosedError("this client was closed; make a new one") from None
+            raise ClientClosedError(CLOSED) from None
         return job
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -88,10 +97,11 @@ class LoopThread:
         return self.submit(work).result()
 
     def stop(self) -> None:
-        """End the thread; what still runs on it is cancelled first. Harmless when it never started."""
-        if self._pid != os.getpid():
+        """End the thread for good; what still runs on it is cancelled first. Harmless when it never started."""
+        if self._pid not in (0, os.getpid()):
             return  # a forked child: the thread is its parent's
         with self._lock:
+            self._stopped = True
             loop, self._loop = self._loop, None
             thread, self._thread = self._thread, None
         if loop is None or thread is None:

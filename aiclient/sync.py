@@ -2,174 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-import warnings
 import weakref
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, Self
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
 
 from attrs import field, frozen
 
 from .builder import Fluent
-from .chunks import ChatStreamChunk
 from .client import AsyncClient, Prompt
 from .clock import SYSTEM, Clock
 from .context import DEFAULT_EXTRA_ATTEMPTS, Timeouts
 from .errors import ClientClosedError
-from .loopthread import Job, LoopThread
-from .opening import OpenStream
+from .loopthread import LoopThread
 from .pricing import PriceBook
 from .provider import Middleware, Provider
 from .request import EmbeddingRequest
 from .response import ChatResponse, EmbeddingResponse
-from .stream import READ_ON_SECONDS, ChatStream
+from .syncstream import Stream
 
-__all__ = ["Client", "RequestBuilder", "Stream"]
-
-AHEAD: Final = 64
-"""Chunks that the pump reads ahead of the reader at most."""
-
-
-class Stream:
-    """The chunks of one answer, for synchronous code.
-
-    Open when it is made. Use `with`: leaving the block early closes the connection at once. One task pumps the stream on
-    the loop thread, at most 64 chunks ahead of the reader.
-    """
-
-    def __init__(self, thread: LoopThread, opening: OpenStream) -> None:
-        self._queue: deque[ChatStreamChunk] = deque()
-        self._ready = threading.Event()  # set when there is something to look at
-        self._room: asyncio.Future[None] | None = None
-        self._stream: ChatStream | None = None
-        self._ended = self._leaving = False
-        self._thread = thread
-        self._job: Job[None] = thread.submit(self._pump(opening))
-        self._wait()
-        if self._stream is None:
-            self._job.result()
-
-    # --- on the loop thread ---
-
-    async def _pump(self, opening: OpenStream) -> None:
-        try:
-            async with opening as stream:
-                self._stream = stream
-                self._ready.set()
-                async for chunk in stream:
-                    self._queue.append(chunk)
-                    if not self._ready.is_set():
-                        self._ready.set()
-                    if len(self._queue) >= AHEAD:
-                        await self._make_room()
-                    if self._leaving and not stream.finished:
-                        break
-        finally:
-            self._ended = True
-            self._ready.set()
-
-    async def _make_room(self) -> None:
-        self._room = asyncio.get_running_loop().create_future()
-        if (
-            len(self._queue) > AHEAD // 2 and not self._leaving
-        ):  # the reader may have caught up before it could see the future
-            await self._room
-        self._room = None
-
-    def _let_on(self, room: asyncio.Future[None]) -> None:
-        if not room.done():
-            room.set_result(None)
-
-    def _leave(self) -> None:
-        assert self._stream is not None
-        self._leaving = True
-        self._queue.clear()
-        self._stream.leave()
-        if self._room is not None:
-            self._let_on(self._room)
-        if self._stream.finished:  # as in async: after a finish reason, a moment for the usage
-            self._thread.loop().call_later(READ_ON_SECONDS, self._job.cancel)
-        else:
-            self._job.cancel()
-
-    # --- on the reader's thread ---
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> ChatStreamChunk:
-        while not self._queue:
-            if self._ended:
-                return self._finish()
-            self._ready.clear()
-            if not self._queue and not self._ended:
-                self._wait()
-        chunk = self._queue.popleft()
-        room = self._room
-        if room is not None and len(self._queue) <= AHEAD // 2:
-            self._thread.loop().call_soon_threadsafe(self._let_on, room)
-        return chunk
-
-    def _wait(self) -> None:
-        try:
-            self._ready.wait()
-        except BaseException:  # Ctrl-C: the stream ends as cancelled, before the interruption goes on
-            self._job.cancel()
-            while not self._ended:
-                self._ready.clear()
-                if not self._ended:
-                    self._ready.wait()
-            raise
-
-    def _finish(self) -> ChatStreamChunk:
-        if not self._leaving:
-            self._job.result()
-        raise StopIteration
-
-    @property
-    def text(self) -> Iterator[str]:
-        """The text pieces alone, as they come."""
-        return (chunk.content for chunk in self if chunk.content and chunk.choice == 0)
-
-    @property
-    def partial(self) -> ChatResponse:
-        """The answer as far as it was received, which may be ahead of what was read; never raises."""
-        assert self._stream is not None
-        return self._stream.partial if self._ended else self._thread.run(_partial(self._stream))
-
-    @property
-    def response(self) -> ChatResponse:
-        """The whole answer; see ChatStream.response for what it raises."""
-        assert self._stream is not None
-        return self._stream.response
-
-    def close(self) -> None:
-        """End the stream and release its connection, and return when that is done; harmless when it has ended."""
-        if self._ended or self._stream is None:
-            return
-        self._thread.loop().call_soon_threadsafe(self._leave)
-        while not self._ended:
-            self._ready.clear()
-            if not self._ended:
-                self._ready.wait()
-
-    def __del__(self) -> None:
-        if not getattr(self, "_ended", True) and self._stream is not None:
-            warnings.warn("an unclosed Stream was dropped; use `with`", ResourceWarning, stacklevel=2, source=self)
-            self._thread.loop().call_soon_threadsafe(self._leave)
-
-
-async def _partial(stream: ChatStream) -> ChatResponse:
-    return stream.partial
-
+__all__ = ["Client", "RequestBuilder"]
 
 @frozen
 class RequestBuilder(Fluent):

@@ -1,0 +1,171 @@
+"""A stream for synchronous code: one task pumps it on the loop thread, the reader takes the chunks from a queue."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import warnings
+from collections import deque
+from collections.abc import Iterator
+from typing import Final, Self
+
+from .chunks import ChatStreamChunk
+from .loopthread import Job, LoopThread
+from .opening import OpenStream
+from .response import ChatResponse
+from .stream import READ_ON_SECONDS, ChatStream
+
+__all__ = ["Stream"]
+
+AHEAD: Final = 64
+"""Chunks that the pump reads ahead of the reader at most."""
+
+
+class _Pump:
+    """Reads one stream on the loop thread, ahead of its reader; it must not know the reader, who may be dropped."""
+
+    def __init__(self) -> None:
+        self.queue: deque[ChatStreamChunk] = deque()
+        self.ready = threading.Event()  # set when there is something to look at
+        self.room: asyncio.Future[None] | None = None
+        self.stream: ChatStream | None = None
+        self.ended = self.leaving = False
+
+    async def run(self, opening: OpenStream) -> None:
+        try:
+            async with opening as stream:
+                self.stream = stream
+                self.ready.set()
+                async for chunk in stream:
+                    if self.leaving:
+                        if stream.finished:
+                            continue
+                        break
+                    self.queue.append(chunk)
+                    if not self.ready.is_set():
+                        self.ready.set()
+                    if len(self.queue) >= AHEAD:
+                        await self._wait_for_room()
+        finally:
+            self.ended = True
+            self.ready.set()
+
+    async def _wait_for_room(self) -> None:
+        self.room = asyncio.get_running_loop().create_future()
+        if len(self.queue) > AHEAD // 2 and not self.leaving:  # the reader may have caught up unseen
+            await self.room
+        self.room = None
+
+    def make_room(self) -> None:
+        if self.room is not None and not self.room.done():
+            self.room.set_result(None)
+
+    def leave(self, job: Job[None]) -> None:
+        """End the stream as its reader leaves: abandoned, as in async."""
+        if self.stream is None or self.ended:
+            return
+        self.leaving = True
+        self.queue.clear()
+        self.stream.leave()
+        self.make_room()
+        if self.stream.finished:  # after a finish reason, a moment for the usage
+            asyncio.get_running_loop().call_later(READ_ON_SECONDS, job.cancel)
+        else:
+            job.cancel()
+
+    def wait_for_end(self) -> None:
+        while not self.ended:
+            self.ready.clear()
+            if not self.ended:
+                self.ready.wait()
+
+
+class Stream:
+    """The chunks of one answer, for synchronous code.
+
+    Open when it is made. Use `with`: leaving the block early closes the connection at once. One task pumps the stream on
+    the loop thread, at most 64 chunks ahead of the reader.
+    """
+
+    _pump: _Pump | None = None  # of the class, so that __del__ can read it after a failed __init__
+
+    def __init__(self, thread: LoopThread, opening: OpenStream) -> None:
+        pump = _Pump()
+        self._thread = thread
+        self._job = thread.submit(pump.run(opening))
+        self._pump = pump
+        self._wait(pump)
+        if pump.stream is None:
+            self._job.result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> ChatStreamChunk:
+        pump = self._pump
+        assert pump is not None
+        while not pump.queue:
+            if pump.ended:
+                if not pump.leaving:
+                    self._job.result()
+                raise StopIteration
+            pump.ready.clear()
+            if not pump.queue and not pump.ended:
+                self._wait(pump)
+        chunk = pump.queue.popleft()
+        if pump.room is not None and len(pump.queue) <= AHEAD // 2:
+            self._thread.loop().call_soon_threadsafe(pump.make_room)
+        return chunk
+
+    def _wait(self, pump: _Pump) -> None:
+        try:
+            pump.ready.wait()
+        except BaseException:  # Ctrl-C: the stream ends as cancelled, before the interruption goes on
+            self._job.cancel()
+            pump.wait_for_end()
+            raise
+
+    @property
+    def text(self) -> Iterator[str]:
+        """The text pieces alone, as they come."""
+        return (chunk.content for chunk in self if chunk.content and chunk.choice == 0)
+
+    @property
+    def _opened(self) -> ChatStream:
+        assert self._pump is not None
+        assert self._pump.stream is not None
+        return self._pump.stream
+
+    @property
+    def partial(self) -> ChatResponse:
+        """The answer as far as it was received, which may be ahead of what was read; never raises."""
+        assert self._pump is not None
+        return self._opened.partial if self._pump.ended else self._thread.run(_partial(self._opened))
+
+    @property
+    def response(self) -> ChatResponse:
+        """The whole answer; see ChatStream.response for what it raises."""
+        return self._opened.response
+
+    def close(self) -> None:
+        """End the stream and release its connection, and return when that is done; harmless when it has ended."""
+        pump = self._pump
+        if pump is not None and not pump.ended:
+            self._thread.loop().call_soon_threadsafe(pump.leave, self._job)
+            pump.wait_for_end()
+
+    def __del__(self) -> None:
+        pump = self._pump
+        if pump is not None and pump.stream is not None and not pump.ended:
+            warnings.warn("an unclosed Stream was dropped; use `with`", ResourceWarning, stacklevel=2, source=self)
+            self._thread.loop().call_soon_threadsafe(pump.leave, self._job)
+
+
+async def _partial(stream: ChatStream) -> ChatResponse:
+    return stream.partial

@@ -1,0 +1,375 @@
+"""The client: chain, calls, derivation and closing, on mocks."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+import aiclient
+from aiclient import (
+    AsyncClient,
+    BaseProvider,
+    ChatRequest,
+    ChatStreamChunk,
+    ClientClosedError,
+    ConfigError,
+    EmbeddingRequest,
+    EmptyMessagesError,
+    InvalidMessageError,
+    InvalidProviderError,
+    Layer,
+    Message,
+    ServerError,
+    StreamClosedError,
+    Timeouts,
+)
+from aiclient.middleware import Retry
+from aiclient.testutil import FakeClock, MockProvider
+
+pytestmark = pytest.mark.anyio
+
+
+class Named(Layer):
+    """Writes its name down around every call."""
+
+    def __init__(self, name, seen):
+        self.name, self.seen = name, seen
+
+    async def around(self, request, inner, call_next):
+        self.seen.append(f"{self.name} in")
+        result = await call_next(request)
+        self.seen.append(f"{self.name} out")
+        return result
+
+
+class Hanging(BaseProvider):
+    """Never answers, and says when it was asked and when it was released."""
+
+    name = "hanging"
+
+    def __init__(self):
+        self.asked = asyncio.Event()
+        self.released = 0
+
+    async def chat(self, request, /):
+        self.asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.released += 1
+        raise AssertionError
+
+
+class Dripping:
+    """A source that gives one chunk and then waits for ever."""
+
+    def __init__(self):
+        self.given = False
+        self.closed = 0
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        if not self.given:
+            self.given = True
+            return ChatStreamChunk(content="first")
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def aclose(self):
+        self.closed += 1
+
+
+async def test_the_first_layer_used_is_the_outermost_and_a_later_use_goes_inside():
+    seen = []
+    client = AsyncClient(MockProvider()).use(Named("a", seen), Named("b", seen))
+    client.use(Named("c", seen))
+    await client.chat("hi")
+    assert seen == ["a in", "b in", "c in", "c out", "b out", "a out"]
+
+
+async def test_use_returns_the_client_and_lists_its_layers():
+    client = AsyncClient(MockProvider())
+    layer = Retry()
+    assert client.use(layer) is client
+    assert client.middleware == (layer,)
+
+
+async def test_a_refused_layer_changes_nothing():
+    client = AsyncClient(MockProvider()).use(Retry())
+    before = client.inner
+    with pytest.raises(ConfigError, match=r"layer 1 .*returned NoneType"):
+        client.use(lambda provider: None)
+    assert client.inner is before
+    assert len(client.middleware) == 1
+
+
+async def test_remove_takes_a_layer_out_by_identity():
+    first, second = Retry(), Retry()
+    client = AsyncClient(MockProvider()).use(first, second)
+    assert client.remove(second).middleware == (first,)
+    with pytest.raises(ConfigError, match="not in this client's chain"):
+        client.remove(second)
+
+
+async def test_a_call_in_flight_finishes_on_the_chain_it_began_with():
+    seen, release = [], asyncio.Event()
+
+    async def answer(request):
+        await release.wait()
+        return "done"
+
+    client = AsyncClient(MockProvider(answer))
+    call = asyncio.create_task(client.chat("hi"))
+    await asyncio.sleep(0)
+    client.use(Named("late", seen))
+    release.set()
+    assert (await call).message.content == "done"
+    assert seen == []
+
+
+async def test_a_derived_client_puts_its_layers_outside_the_parents():
+    seen = []
+    parent = AsyncClient(MockProvider()).use(Named("parent", seen))
+    child = parent.derive(Named("child", seen))
+    await child.chat("hi")
+    assert seen == ["child in", "parent in", "parent out", "child out"]
+    assert parent.middleware != child.middleware
+
+
+async def test_closing_a_derived_client_leaves_the_parent_open():
+    mock = MockProvider()
+    parent = AsyncClient(mock)
+    child = parent.derive()
+    await child.close()
+    assert (await parent.chat("hi")).message.content == "Mock response"
+    assert mock.closed == 0
+    with pytest.raises(ClientClosedError):
+        await child.chat("hi")
+
+
+async def test_clients_nest_and_write_each_exchange_down_once():
+    inner = AsyncClient(MockProvider([ServerError("no"), "yes"])).use(Retry(clock=FakeClock()))
+    outer = AsyncClient(inner)
+    response = await outer.chat("hi")
+    assert [attempt.number for attempt in response.attempts] == [1, 2]
+
+
+async def test_one_limit_of_attempts_holds_over_nested_retries():
+    mock = MockProvider(ServerError("no"))
+    clock = FakeClock()
+    client = AsyncClient(mock, max_attempts=4, clock=clock).use(Retry(10), Retry(10))
+    with pytest.raises(ServerError) as caught:
+        await client.chat("hi")
+    assert mock.calls == 4
+    assert len(caught.value.attempts) == 4
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["hi", [Message("user", "hi")], [{"role": "user", "content": "hi"}], ChatRequest([Message("user", "hi")])],
+    ids=["text", "messages", "dicts", "request"],
+)
+async def test_chat_takes_a_request_a_text_and_lists(prompt):
+    mock = MockProvider()
+    await AsyncClient(mock).chat(prompt)
+    assert mock.requests[0].messages == (Message("user", "hi"),)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "error"),
+    [
+        ([], EmptyMessagesError),
+        ([{"content": "hi"}], InvalidMessageError),
+        ([{"role": "user", "content": "hi", "colour": "red"}], InvalidMessageError),
+        ([{"role": "robot", "content": "hi"}], InvalidMessageError),
+        ([Message("user")], InvalidMessageError),
+    ],
+    ids=["empty", "no role", "unknown key", "unknown role", "no content"],
+)
+async def test_a_malformed_prompt_is_refused_before_anything_is_sent(prompt, error):
+    mock = MockProvider()
+    with pytest.raises(error):
+        await AsyncClient(mock).chat(prompt)
+    assert mock.calls == 0
+
+
+async def test_a_stream_is_sent_when_it_is_entered_and_not_before():
+    mock = MockProvider("one two")
+    opening = AsyncClient(mock).new_request().user("hi").stream()
+    assert mock.calls == 0
+    async with opening as stream:
+        assert [text async for text in stream.text] == ["one ", "two"]
+    assert stream.response.message.content == "one two"
+
+
+async def test_a_stream_can_be_awaited_and_held():
+    stream = await AsyncClient(MockProvider("one")).chat_stream("hi")
+    assert [chunk.content async for chunk in stream if chunk.content] == ["one"]
+    await stream.close()
+
+
+async def test_embed_gives_one_vector_for_one_text():
+    client = AsyncClient(MockProvider())
+    assert len((await client.embed("hi")).vector) == 8
+    assert len((await client.embed(["a", "b"], dimensions=3)).vectors) == 2
+    assert (await client.embeddings(EmbeddingRequest("hi"))).provider == "mock"
+
+
+async def test_prices_put_a_cost_on_the_response():
+    client = AsyncClient(MockProvider("four words of text"), prices={"mock-model": {"input": 1, "output": 2}})
+    response = await client.chat("two words")
+    assert str(response.cost) == "$0.00001"
+
+
+async def test_a_request_may_shorten_the_clients_timeout():
+    provider = Hanging()
+    clock = FakeClock(auto=False)
+    client = AsyncClient(provider, clock=clock, timeout=60)
+    call = asyncio.create_task(client.new_request().user("hi").timeout(Timeouts(total=2)).do())
+    await provider.asked.wait()
+    clock.advance(2)
+    with pytest.raises(aiclient.TimeoutError) as caught:
+        await call
+    assert caught.value.phase == "total"
+    assert caught.value.provider == "hanging"
+    assert provider.released == 1
+
+
+async def test_close_ends_calls_in_flight_with_a_typed_error():
+    provider = Hanging()
+    client = AsyncClient(provider)
+    call = asyncio.create_task(client.chat("hi"))
+    await provider.asked.wait()
+    await client.close()
+    with pytest.raises(ClientClosedError):
+        await call
+    assert provider.released == 1
+    assert call.cancelling() == 0
+
+
+async def test_close_waits_for_its_grace():
+    release = asyncio.Event()
+
+    async def answer(request):
+        await release.wait()
+        return "done"
+
+    client = AsyncClient(MockProvider(answer))
+    call = asyncio.create_task(client.chat("hi"))
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(client.close(grace=60))
+    await asyncio.sleep(0)
+    release.set()
+    await closing
+    assert (await call).message.content == "done"
+
+
+async def test_close_ends_an_open_stream_as_abandoned():
+    source = Dripping()
+    client = AsyncClient(MockProvider(chat_stream_func=lambda request: aiclient.ChatStream(source)))
+    ends = []
+    async with client.chat_stream("hi") as stream:
+
+        async def tell(end):
+            ends.append(end.outcome)
+
+        stream.on_close(tell)
+        assert (await anext(stream)).content == "first"
+        reading = asyncio.create_task(anext(stream))
+        await asyncio.sleep(0)
+        await client.close()
+        with pytest.raises(ClientClosedError):
+            await reading
+        with pytest.raises(ClientClosedError):
+            await anext(stream)
+    assert ends == ["abandoned"]
+    assert source.closed == 1
+
+
+async def test_close_ends_a_stream_that_nobody_reads_at_the_moment():
+    source = Dripping()
+    client = AsyncClient(MockProvider(chat_stream_func=lambda request: aiclient.ChatStream(source)))
+    stream = await client.chat_stream("hi")
+    await client.close()
+    with pytest.raises(ClientClosedError):
+        await anext(stream)
+    assert source.closed == 1
+
+
+async def test_a_closed_client_refuses_calls_and_closes_its_provider_once_more_harmlessly():
+    mock = MockProvider()
+    async with AsyncClient(mock) as client:
+        await client.chat("hi")
+    assert mock.closed == 1
+    await client.close()
+    with pytest.raises(ClientClosedError):
+        await client.chat("hi")
+    with pytest.raises(ClientClosedError):
+        await client.embed("hi")
+    with pytest.raises(ClientClosedError):
+        async with client.chat_stream("hi"):
+            pass
+
+
+async def test_a_cancelled_call_is_cancelled_and_leaves_nothing_behind():
+    provider = Hanging()
+    client = AsyncClient(provider)
+    call = asyncio.create_task(client.chat("hi"))
+    await provider.asked.wait()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert provider.released == 1
+    await client.close()
+
+
+async def test_leaving_early_through_three_layers_closes_the_source_at_once_and_tells_the_end_once():
+    source, told = Dripping(), []
+
+    class Watching(Layer):
+        async def around(self, request, inner, call_next):
+            return await aiclient.observed(call_next(request), self.tell)
+
+        async def tell(self, end):
+            told.append((end.outcome, source.closed))
+
+    client = AsyncClient(MockProvider(chat_stream_func=lambda request: aiclient.ChatStream(source)))
+    client.use(Watching(), Retry(), Watching(), Watching())
+    async with client.chat_stream("hi") as stream:
+        async for _ in stream:
+            break
+    assert told == [("abandoned", 1)] * 3
+    with pytest.raises(StreamClosedError):
+        _ = stream.response
+
+
+async def test_what_is_not_a_provider_is_refused_by_name():
+    with pytest.raises(InvalidProviderError, match="the class MockProvider"):
+        AsyncClient(MockProvider)  # type: ignore[arg-type]
+    with pytest.raises(InvalidProviderError, match="int"):
+        AsyncClient(3)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="max_attempts"):
+        AsyncClient(MockProvider(), max_attempts=0)
+
+
+async def test_a_model_string_makes_the_provider():
+    client = AsyncClient("mock:small")
+    assert (await client.chat("hi")).model == "small"
+
+
+async def test_explain_draws_the_chain_outermost_first():
+    client = AsyncClient(MockProvider(name="primary")).use(Retry(2))
+    lines = client.explain().splitlines()
+    assert lines[0] == "AsyncClient (primary)"
+    assert "Retry(attempts=2" in lines[1]
+    assert "MockProvider (primary, model mock-model)" in lines[-1]
+
+
+async def test_two_users_at_once_keep_their_journals_apart():
+    client = AsyncClient(MockProvider(lambda request: request.messages[0].content)).use(Retry())
+    first, second = await asyncio.gather(client.chat("one"), client.chat("two"))
+    assert (first.message.content, second.message.content) == ("one", "two")
+    assert len(first.attempts) == len(second.attempts) == 1
