@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 from typing import Any, Final, cast
 
-from .composition import is_provider
 from .errors import ConfigError, InvalidModelError, InvalidProviderError
 from .provider import Provider
 
@@ -61,14 +61,14 @@ def provider_for(name: str, **options: Any) -> Provider:
         raise InvalidModelError(f"{name!r} names no model; write {prefix}:<model>, or {prefix} alone for no default")
     module, _, cls = PROVIDERS[prefix].partition(":")
     factory = getattr(importlib.import_module(module), cls)
+    given = {**({"model": model} if model else {}), **options}
     try:
-        made = factory(**({"model": model} if model else {}), **options)
+        inspect.signature(factory).bind(**given)
     except TypeError as error:
         problem = str(error)
     else:
-        assert is_provider(made)
-        return cast("Provider", made)
-    raise ConfigError(f"{prefix} cannot be made from {name!r} and {sorted(options)}: {problem}")
+        return cast("Provider", factory(**given))
+    raise ConfigError(f"the provider {prefix!r} cannot be made with {sorted(given) or 'no options'}: {problem}")
 
 
 def _unknown(name: str) -> str:

@@ -16,17 +16,15 @@ import math
 import warnings
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, Final, NoReturn, Self, TypeAlias
+from typing import Final, NoReturn, Self, TypeAlias
 
 from attrs import evolve, frozen
 
 from .chunks import ChatStreamChunk, Fold
+from .clock import SYSTEM, Clock
 from .errors import AIClientError, ClientClosedError, Phase, ProtocolError, StreamClosedError, StreamInterruptedError
 from .gate import Alarm
 from .response import ChatResponse, EmbeddingResponse, Outcome
-
-if TYPE_CHECKING:
-    from .clock import Clock
 
 __all__ = ["ChatStream", "End", "OnEnd"]
 
@@ -140,7 +138,8 @@ class ChatStream:
     @property
     def partial(self) -> ChatResponse:
         """The answer as far as it was received, which may be ahead of what was read; never raises."""
-        return self._fold.response()
+        ended = self._end and self._end.response
+        return ended if isinstance(ended, ChatResponse) else self._fold.response()
 
     @property
     def finished(self) -> bool:
@@ -177,16 +176,18 @@ class ChatStream:
 
     async def _read_on(self) -> None:
         """Read what may still come after the finish reason; what fails here no longer matters to the reader."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + READ_ON_SECONDS
+        self._left = True
+        clock = self._limits.clock if self._limits is not None else SYSTEM
+        patience = Alarm(clock)
+        patience.set(clock.monotonic() + READ_ON_SECONDS, "idle")
         try:
-            async with asyncio.timeout_at(until):
-                for _ in range(READ_ON_CHUNKS):
-                    if self._received:
-                        return
-                    await self._pull()
-        except (AIClientError, TimeoutError):
+            for _ in range(READ_ON_CHUNKS):
+                if not self._received:
+                    await patience.guard(self._pull())
+        except AIClientError:
             return
+        finally:
+            patience.stop()
 
     # --- for layers ---
 
