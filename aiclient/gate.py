@@ -6,6 +6,7 @@ import asyncio
 import math
 import threading
 from collections import OrderedDict
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, TypeVar
 
 from .clock import SYSTEM, Clock, Timer
@@ -152,8 +153,12 @@ class Alarm:
             if self._at < math.inf:
                 self._schedule()
             return
-        hint = f"timed out (limit {self._phase!r}); give it longer with timeout=Timeouts({self._phase}=seconds)"
-        self.trip(TimeoutError(hint, phase=self._phase))
+        self.trip(self._expiry())
+
+    def _expiry(self) -> TimeoutError:
+        limit = "connect" if self._phase == "tls" else self._phase
+        hint = f"timed out (limit {self._phase!r}); give it longer with timeout=Timeouts({limit}=seconds)"
+        return TimeoutError(hint, phase=self._phase)
 
     def trip(self, error: AIClientError) -> None:
         """Go off now, with `error`; harmless when it went off before."""
@@ -174,6 +179,10 @@ class Alarm:
 
     async def guard(self, work: Awaitable[T]) -> T:
         """Await `work`; when the alarm goes off meanwhile, or went off before, raise its error instead."""
+        if self.error is not None:
+            if asyncio.iscoroutine(work):
+                work.close()  # it will not be awaited
+            raise self.error
         task = asyncio.current_task()
         assert task is not None
         before = task.cancelling()
@@ -186,4 +195,6 @@ class Alarm:
                 raise
         finally:
             self._task = None
+        if isinstance(work, Coroutine):
+            work.close()  # refused before its first step: it would warn that nobody awaited it
         raise self.error
