@@ -180,21 +180,20 @@ class Alarm:
     async def guard(self, work: Awaitable[T]) -> T:
         """Await `work`; when the alarm goes off meanwhile, or went off before, raise its error instead."""
         if self.error is not None:
-            if asyncio.iscoroutine(work):
-                work.close()  # it will not be awaited
+            if isinstance(work, Coroutine):
+                work.close()  # refused before its first step: it would warn that nobody awaited it
             raise self.error
         task = asyncio.current_task()
         assert task is not None
         before = task.cancelling()
         self._task = task
+        error: AIClientError | None
         try:
-            if self.error is None:
-                return await work
+            return await work
         except asyncio.CancelledError:
-            if self.error is None or task.uncancel() > before:
+            error = self.error
+            if error is None or task.uncancel() > before:
                 raise
         finally:
             self._task = None
-        if isinstance(work, Coroutine):
-            work.close()  # refused before its first step: it would warn that nobody awaited it
-        raise self.error
+        raise error
