@@ -1,0 +1,8 @@
+"""`python -m aiclient` is the command `aiclient`."""
+
+import sys
+
+from .cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

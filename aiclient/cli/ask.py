@@ -1,0 +1,101 @@
+"""`aiclient ask`: one question, one answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ..registry import provider_for, split
+from ..sync import Client
+from .terminal import note, put
+
+if TYPE_CHECKING:
+    import argparse
+
+    from ..response import ChatResponse
+    from ..sync import RequestBuilder
+
+__all__ = ["environment", "run"]
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ask and print."""
+    prompt = sys.stdin.read() if arguments.prompt == "-" else arguments.prompt
+    with Client.from_env(environment(os.environ, arguments.model, arguments.base_url)) as client:
+        request = client.new_request()
+        if arguments.system is not None:
+            request = request.system(arguments.system)
+        request = request.user(prompt.strip() or None)
+        streamed = not arguments.json if arguments.stream is None else arguments.stream
+        answer = _streamed(request, shown=not arguments.json) if streamed else request.do()
+        if arguments.json:
+            put(_json(answer) + "\n")
+        elif not streamed:
+            put(answer.message.content or answer.message.refusal or "")
+            _end_line(answer)
+    _remark(answer)
+    return 0
+
+
+def environment(environ: Mapping[str, str], model: str | None, base_url: str | None) -> dict[str, str]:
+    """Return `environ` with the `AI_*` variables set to what the command line says.
+
+    `AI_API_KEY` and `AI_BASE_URL` belong to the provider that the environment selects; when the command line selects
+    another one they are left out.
+
+    Raises:
+        InvalidProviderError: `model` names no provider, and nothing else does.
+    """
+    env = dict(environ)
+    if base_url is not None:
+        env |= {"AI_PROVIDER": "compatible", "AI_BASE_URL": base_url}
+        return env | {"AI_DEFAULT_MODEL": model} if model else env
+    if model is None:
+        return env
+    prefix, _ = split(model)
+    selected = env.get("AI_PROVIDER", "").strip().lower()
+    if prefix is None and not selected:
+        provider_for(model)  # raises: it says what is known, and what may have been meant
+    if prefix is not None and prefix != (selected or split(env.get("AI_DEFAULT_MODEL", ""))[0] or "openai"):
+        env.pop("AI_API_KEY", None)
+        env.pop("AI_BASE_URL", None)
+    return env | {"AI_PROVIDER": prefix or selected, "AI_DEFAULT_MODEL": model}
+
+
+def _streamed(request: RequestBuilder, *, shown: bool) -> ChatResponse:
+    """Read the stream; what came before a failure stays printed, on a line of its own."""
+    open_line = False
+    try:
+        with request.stream() as stream:
+            for chunk in stream:
+                piece = (chunk.content or chunk.refusal) if shown and chunk.choice == 0 else ""
+                if piece:
+                    put(piece)
+                    open_line = not piece.endswith("\n")
+    finally:
+        if open_line:
+            put("\n")
+    return stream.response
+
+
+def _end_line(answer: ChatResponse) -> None:
+    if not answer.message.content.endswith("\n"):
+        put("\n")
+
+
+def _json(answer: ChatResponse) -> str:
+    record = {"content": answer.message.content, **answer.to_dict()}
+    if sys.stdout.isatty():  # JSON's own escapes: what is copied from the terminal is still JSON
+        return json.dumps(record).replace("\x7f", "\\u007f")
+    return json.dumps(record, ensure_ascii=False)
+
+
+def _remark(answer: ChatResponse) -> None:
+    """Say on standard error what the answer's text does not show."""
+    if answer.finish_reason not in ("stop", None):
+        note(f"the answer ended early: {answer.raw_finish_reason or answer.finish_reason}")
+    for warning in answer.warnings:
+        note(warning.message)
