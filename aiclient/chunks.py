@@ -16,13 +16,17 @@ __all__ = ["ChatStreamChunk", "Fold", "ToolCallDelta"]
 
 @define
 class ToolCallDelta:
-    """A piece of a tool call: `index` tells parallel calls apart, `id` and `name` come with the first piece."""
+    """A piece of a tool call: `index` tells parallel calls apart, `id` and `name` come with the first piece.
+
+    `provider_data` is the vendor's own data for the call; the chunk's `origin` names the vendor.
+    """
 
     index: int = 0
     id: str = ""
     name: str = ""
     arguments: str = ""
     kind: Literal["function", "custom"] = "function"
+    provider_data: Mapping[str, Any] | None = None
 
 
 @define(kw_only=True)
@@ -39,6 +43,7 @@ class ChatStreamChunk:
         finish_reason: Why the model stopped; comes once.
         usage: Tokens so far; the last one counts.
         choice: Which answer it belongs to, when several were asked for.
+        logprobs: The vendor's entries for the tokens of this chunk.
         last: The wire has seen the end: nothing follows.
         signature: Seals the reasoning so far.
         origin: The vendor, where the chunk carries its data.
@@ -59,7 +64,7 @@ class ChatStreamChunk:
     created_at: datetime | None = None
     choice: int = 0
     last: bool = False
-    logprobs: Any = None
+    logprobs: Sequence[Any] | None = None
     signature: str | None = None
     origin: str | None = None
     provider_data: Mapping[str, Any] | None = None
@@ -100,15 +105,19 @@ class _Run:
 class _Call:
     """One tool call under construction."""
 
-    __slots__ = ("first", "origin", "pieces")
+    __slots__ = ("data", "first", "origin", "pieces")
 
-    def __init__(self, first: ToolCallDelta, origin: str | None) -> None:
+    def __init__(self, first: ToolCallDelta) -> None:
         self.first = first
-        self.origin = origin
+        self.origin: str | None = None
+        self.data: Mapping[str, Any] | None = None
         self.pieces: list[str] = []
 
     def part(self) -> Part:
-        return ToolCall(self.first.id, self.first.name, "".join(self.pieces), self.first.kind, origin=self.origin)
+        first = self.first
+        return ToolCall(
+            first.id, first.name, "".join(self.pieces), first.kind, origin=self.origin, provider_data=self.data
+        )
 
 
 class _Answer:
@@ -149,14 +158,15 @@ class _Answer:
             self.finish_reason = chunk.finish_reason
             self.raw_finish_reason = chunk.raw_finish_reason
         if chunk.logprobs is not None:
-            self.logprobs = [*(self.logprobs or ()), chunk.logprobs]
+            self.logprobs = self.logprobs or []
+            self.logprobs.extend(chunk.logprobs)
         if chunk.origin is not None:
             self._seal(chunk)
 
     def _call(self, delta: ToolCallDelta, origin: str | None) -> None:
         call = self.calls.get(delta.index)
         if call is None:
-            call = self.calls[delta.index] = _Call(delta, origin)
+            call = self.calls[delta.index] = _Call(delta)
             self.runs.append(call)
         elif not call.first.name or not call.first.id:  # identity may come late; it is never repeated into the name
             call.first = ToolCallDelta(
@@ -164,11 +174,15 @@ class _Answer:
             )
         if delta.arguments:
             call.pieces.append(delta.arguments)
+        if delta.provider_data is not None:
+            call.origin, call.data = origin, {**(call.data or {}), **delta.provider_data}
 
     def _seal(self, chunk: ChatStreamChunk) -> None:
-        if chunk.signature is None and chunk.provider_data is None:
-            return
         last = self.runs[-1] if self.runs else None
+        if chunk.signature is None and chunk.provider_data is None:
+            if chunk.reasoning and isinstance(last, _Run) and last.kind is ReasoningPart:
+                last.origin = chunk.origin
+            return
         run = last if isinstance(last, _Run) and chunk.signature is None else self.run(ReasoningPart)
         run.origin = chunk.origin
         run.signature = chunk.signature or run.signature

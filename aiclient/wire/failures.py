@@ -1,0 +1,289 @@
+"""From a failed answer to the error that says what happened.
+
+The service's code and words are looked at before its status: context overflow comes as 400, 413, 500 or 503, an empty account
+as 400, 402 or 429. What an error then means to retry and fallback is decided in `aiclient.errors` alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from attrs import frozen
+
+from ..errors import (
+    AIClientError,
+    AuthenticationError,
+    BadRequestError,
+    ContentFilterError,
+    ContextLengthError,
+    ModelNotFoundError,
+    OverloadedError,
+    PermissionDeniedError,
+    ProtocolError,
+    ProviderError,
+    QuotaExceededError,
+    RateLimitError,
+    ServerError,
+)
+from .headers import NO_FACTS, HeaderFacts
+from .jsons import loads
+
+__all__ = ["MAX_ERROR_BYTES", "Complaint", "complaint", "failure", "told_failure"]
+
+MAX_ERROR_BYTES: Final = 64 * 1024
+"""How much of an error's body is worth reading."""
+
+_LONGEST: Final = 500
+"""Characters of the service's text that go into a message."""
+
+_BY_STATUS: Final[dict[int, type[ProviderError]]] = {
+    401: AuthenticationError,
+    402: QuotaExceededError,
+    403: PermissionDeniedError,
+    404: ModelNotFoundError,
+    408: ServerError,
+    409: OverloadedError,
+    425: OverloadedError,
+    429: RateLimitError,
+    503: OverloadedError,
+    529: OverloadedError,
+}
+
+_BY_WORD: Final[dict[str, int]] = {
+    # The type or code of an error inside a 200, where there is no status: OpenAI's and Anthropic's words, which the
+    # compatible services use too (developers.openai.com/api/docs/guides/error-codes, platform.claude.com/docs/en/api/errors).
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "invalid_api_key": 401,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "model_not_found": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "too_many_requests": 429,
+    "api_error": 500,
+    "server_error": 500,
+    "internal_server_error": 500,
+    "overloaded_error": 529,
+    "overloaded": 529,
+    "timeout_error": 504,
+}
+
+_CONTEXT_CODES: Final = frozenset(
+    {
+        "context_length_exceeded",
+        "context_window_exceeded",
+        "exceed_context_size_error",  # llama.cpp
+        "model_context_window_exceeded",
+        "prompt_too_long",
+        "too_many_prompt_tokens",  # Perplexity, record 7bf291b3db9e
+    }
+)
+_CONTEXT_TEXT: Final = re.compile(
+    r"maximum context length|context[ _]length[ _]exceeded|context (?:length|window|size).{0,60}(?:exceed|limit|only|too)"
+    r"|exceed\w*.{0,60}context (?:length|window|size)|(?:prompt|input) is too long|input token count.{0,40}exceeds"
+    r"|reduce the length of the (?:messages|prompt|input)|length of all messages is too long|too many tokens: size limit",
+    re.IGNORECASE | re.DOTALL,
+)
+
+_QUOTA_CODES: Final = frozenset(
+    {
+        "insufficient_quota",
+        "billing_hard_limit_reached",
+        "billing_not_active",
+        "billing_error",  # Anthropic, 402
+        "exceeded_current_quota_error",  # Moonshot
+        "insufficient_balance",
+        "insufficient_credits",
+    }
+)
+_QUOTA_TEXT: Final = re.compile(
+    r"credit balance is too low|insufficient (?:balance|credits|funds)|exceeded your current quota"
+    r"|usage limits?\b.{0,80}regain access|billing hard limit",
+    re.IGNORECASE | re.DOTALL,
+)
+
+_FILTER_CODES: Final = frozenset(
+    {
+        "content_filter",
+        "content_policy_violation",
+        "moderation_blocked",
+        "responsibleaipolicyviolation",  # Azure, in `innererror`
+    }
+)
+_FILTER_TEXT: Final = re.compile(r"content management policy|rejected .{0,40}by (?:the|our) safety system", re.IGNORECASE)
+
+_MODEL_TEXT: Final = re.compile(r"(?:the )?(?:requested )?model.{0,80}(?:not exist|not found)", re.IGNORECASE | re.DOTALL)
+
+
+@frozen
+class Complaint:
+    """What the service says went wrong, whatever the shape it says it in."""
+
+    message: str = ""
+    type: str | None = None
+    code: str | None = None
+    param: str | None = None
+    status: int | None = None
+
+    @property
+    def word(self) -> str | None:
+        """The code, unless it only repeats a status."""
+        return self.type if self.code is None or (self.type and self.code.isdigit()) else self.code
+
+    @property
+    def words(self) -> frozenset[str]:
+        """Type and code in lower case."""
+        return frozenset(word.lower() for word in (self.type, self.code) if word)
+
+
+def complaint(value: Any) -> Complaint:
+    """Read any known error shape: the `error` object or text, Anthropic's, Cohere's, Mistral's, Google's, AWS's."""
+    if isinstance(value, list):  # Google's streams without `alt=sse`
+        value = value[0] if value else None
+    if not isinstance(value, Mapping):
+        return Complaint(value if isinstance(value, str) else "")
+    inner = value.get("error")
+    if isinstance(inner, Mapping):
+        return _from_object(inner)
+    if isinstance(inner, str):
+        return Complaint(inner, code=_word(value.get("code")), status=_status(value))
+    return _from_object(value)
+
+
+def _from_object(value: Mapping[str, Any]) -> Complaint:
+    deeper = value.get("innererror") or value.get("inner_error")
+    code = deeper.get("code") if isinstance(deeper, Mapping) else None
+    return Complaint(
+        _text(value),
+        _word(value.get("type") or value.get("status") or value.get("__type")),
+        _word(code) or _word(value.get("code")),
+        _word(value.get("param")),
+        _status(value),
+    )
+
+
+def _text(value: Mapping[str, Any]) -> str:
+    """Return the words for people; OpenRouter hides those of the service behind it in `metadata.raw`."""
+    text = next((value[key] for key in ("message", "detail", "msg", "title") if value.get(key)), "")
+    if isinstance(text, list):  # FastAPI: [{"loc": [...], "msg": "..."}]
+        text = "; ".join(str(item.get("msg", "")) if isinstance(item, Mapping) else str(item) for item in text)
+    elif isinstance(text, Mapping):
+        text = _text(text)
+    metadata = value.get("metadata")
+    upstream = metadata.get("raw") if isinstance(metadata, Mapping) else None
+    return f"{text} ({upstream})" if isinstance(upstream, str) and upstream else str(text)
+
+
+def _word(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value or None
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _status(value: Mapping[str, Any]) -> int | None:
+    """Return the HTTP status that an error object names for itself."""
+    for key in ("status_code", "status", "http_code", "code"):
+        named = value.get(key)
+        number = int(named) if isinstance(named, str) and named.isdigit() and len(named) == 3 else named
+        if isinstance(number, int) and 400 <= number <= 599:
+            return number
+    return None
+
+
+def failure(
+    status: int, body: bytes, facts: HeaderFacts = NO_FACTS, *, headers: Mapping[str, str] | None = None
+) -> AIClientError:
+    """Return the error that an answer with a failing status stands for.
+
+    Args:
+        status: Below 200, 3xx, or 400 and above.
+        body: The body, or its beginning.
+        facts: What the headers say.
+        headers: With lower-case names; the target of a redirect and AWS's error type are read from them.
+    """
+    headers = headers or {}
+    if 300 <= status < 400:
+        return _redirect(status, headers, facts)
+    if not 400 <= status <= 599:
+        return ProtocolError(f"the service answered with the impossible status {status}", kind="http", status_code=status)
+    told = _read(body)
+    amazon = headers.get("x-amzn-errortype")
+    if amazon and told.type is None:  # "ExpiredTokenException:http://internal..."
+        told = Complaint(told.message, amazon.partition(":")[0], told.code, told.param)
+    return _error(told, status, facts, shown=status)
+
+
+def told_failure(value: Any, facts: HeaderFacts = NO_FACTS) -> AIClientError:
+    """Return the error that an error object inside a 200, or inside a stream, stands for.
+
+    The object's own status counts, else its type and code; an error that names neither is the service's own.
+    """
+    told = complaint(value)
+    status = told.status or next((_BY_WORD[word] for word in (told.code, told.type) if word in _BY_WORD), None) or 500
+    return _error(told, status, facts, shown=told.status)
+
+
+def _error(told: Complaint, status: int, facts: HeaderFacts, *, shown: int | None) -> AIClientError:
+    return _class_of(told, status)(
+        _safe(told.message) or f"the service answered {status} and did not say why",
+        status_code=shown,
+        code=told.word,
+        request_id=facts.request_id,
+        retry_after=facts.retry_after,
+        rate_limit=facts.rate_limit,
+        should_retry=facts.should_retry,
+    )
+
+
+def _class_of(told: Complaint, status: int) -> type[ProviderError]:
+    words, text = told.words, told.message
+    if words & _CONTEXT_CODES or (status in (400, 413, 422, 500, 503) and _CONTEXT_TEXT.search(text)):
+        return ContextLengthError
+    # Google says "exceeded your current quota" of limits per minute too, with the type RESOURCE_EXHAUSTED.
+    if words & _QUOTA_CODES or (status in (400, 403, 429) and "resource_exhausted" not in words and _QUOTA_TEXT.search(text)):
+        return QuotaExceededError
+    if words & _FILTER_CODES or (status in (400, 403, 422) and _FILTER_TEXT.search(text)):
+        return ContentFilterError
+    if status == 400 and ("model_not_found" in words or _MODEL_TEXT.match(text)):  # DeepSeek: "Model Not Exist"
+        return ModelNotFoundError
+    return _BY_STATUS.get(status) or (BadRequestError if status < 500 else ServerError)
+
+
+def _read(body: bytes) -> Complaint:
+    if not body.strip():
+        return Complaint()
+    try:
+        return complaint(loads(body))
+    except ProtocolError:
+        text = body[: 4 * _LONGEST].decode("utf-8", "replace").strip()
+    return Complaint("" if text.startswith("<") else text)  # a page of HTML says nothing that a message needs
+
+
+def _safe(text: str) -> str:
+    """Return the first characters, with control characters escaped: they could drive a terminal or forge log lines."""
+    text = text.strip()[:_LONGEST]
+    return text if text.isprintable() else "".join(_escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    return char if char.isprintable() else char.encode("unicode_escape").decode()
+
+
+def _redirect(status: int, headers: Mapping[str, str], facts: HeaderFacts) -> ProtocolError:
+    from urllib.parse import urlsplit  # noqa: PLC0415
+
+    try:
+        host = urlsplit(headers.get("location", "")).hostname
+    except ValueError:
+        host = None
+    return ProtocolError(
+        f"the service answered {status}, a redirect to {_safe(host or 'another path')}; redirects are not followed, because "
+        "they would carry the key along: check base_url",
+        kind="redirect",
+        status_code=status,
+        request_id=facts.request_id,
+    )

@@ -1,0 +1,158 @@
+"""OpenAI's chat completions, the protocol that most services speak: requests encoded, answers decoded.
+
+"Create chat completion", OpenAI API reference (platform.openai.com/docs/api-reference/chat/create), checked against the
+published schema (github openai/openai-openapi, f85dbe223d40, 2026-08-21).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import InvalidRequestError
+from ..request import ChatOptions, ChatRequest, HTTPCall, ResponseFormat, Tool, ToolChoice
+from ..response import ChatResponse
+from .codec import Encoded
+from .jsons import dumps
+from .openai_answer import decode_answer
+from .openai_chat_stream import OpenAIChatDecoder
+from .openai_messages import MessageEncoder, Notes
+from .profiles import OPENAI, Profile
+
+__all__ = ["OpenAIChat"]
+
+Json = dict[str, Any]
+
+
+class OpenAIChat:
+    """The codec.
+
+    Args:
+        profile: What the service understands.
+        origin: Name under which its opaque data is kept, and sent back to it only.
+    """
+
+    def __init__(self, profile: Profile = OPENAI, *, origin: str | None = None) -> None:
+        self.profile = profile
+        self.origin = origin or profile.name
+
+    def encode(self, request: ChatRequest, /, *, model: str, stream: bool) -> Encoded:
+        """Return the exchange that asks `request` of `model`, and what it could not carry."""
+        options = request.options
+        strict = options.strict or (request.context is not None and request.context.strict)
+        notes = Notes(self.origin, strict=strict)
+        body: Json = {
+            "model": model,
+            "messages": MessageEncoder(self.profile, self.origin, notes).encode(request.messages),
+        }
+        self._sampling(options, body, notes)
+        self._tools(options, body, notes)
+        self._thinking(options, body, notes)
+        if options.response_format is not None:
+            body["response_format"] = self._format(options.response_format, notes)
+        if stream:
+            body["stream"] = True
+            if self.profile.stream_options:
+                body["stream_options"] = {"include_usage": True}
+        body.update(extra_of(options.extra, self.profile, self.origin))
+        call = HTTPCall("POST", "/chat/completions", [("Content-Type", "application/json")], dumps(body))
+        return call, notes.taken()
+
+    def decode(self, status: int, headers: Mapping[str, str], body: bytes) -> ChatResponse:
+        """Return the answer that a body holds."""
+        return decode_answer(body, self.origin)
+
+    def decoder(self, request: ChatRequest | None = None, /) -> OpenAIChatDecoder:
+        """Return a decoder for the streamed answer to `request`, which may have asked for several choices."""
+        count = 1 if request is None else extra_of(request.options.extra, self.profile, self.origin).get("n")
+        return OpenAIChatDecoder(self.origin, count if isinstance(count, int) else 1)
+
+    def _sampling(self, options: ChatOptions, body: Json, notes: Notes) -> None:
+        profile = self.profile
+        for name, value in (
+            (profile.max_tokens, options.max_tokens),
+            (profile.seed, options.seed),
+            ("temperature", options.temperature),
+            ("top_p", options.top_p),
+            ("frequency_penalty", options.frequency_penalty),
+            ("presence_penalty", options.presence_penalty),
+            ("user", options.user_id),
+        ):
+            if value is not None:
+                body[name] = value
+        if options.stop:
+            body["stop"] = list(options.stop)
+        if options.top_k is not None:
+            if profile.top_k:
+                body["top_k"] = options.top_k
+            else:
+                notes.unsupported("top_k")
+        if options.metadata:
+            if profile.metadata:
+                body["metadata"] = dict(options.metadata)
+            else:
+                notes.unsupported("metadata")
+
+    def _tools(self, options: ChatOptions, body: Json, notes: Notes) -> None:
+        if options.tools:
+            body["tools"] = [_tool(tool) for tool in options.tools]
+        if options.tool_choice is not None:
+            body["tool_choice"] = self._choice(options.tool_choice)
+        if options.parallel_tool_calls is not None:
+            if not self.profile.parallel_tool_calls:
+                notes.unsupported("parallel_tool_calls")
+            elif options.tools:  # OpenAI refuses it without tools
+                body["parallel_tool_calls"] = options.parallel_tool_calls
+
+    def _choice(self, choice: ToolChoice) -> str | Json:
+        if choice.mode == "named":
+            return {"type": "function", "function": {"name": choice.name}}
+        return self.profile.required if choice.mode == "required" else choice.mode
+
+    def _thinking(self, options: ChatOptions, body: Json, notes: Notes) -> None:
+        reasoning = options.reasoning
+        if reasoning is None:
+            return
+        if self.profile.reasoning_object:
+            wanted = {"effort": reasoning.effort, "max_tokens": reasoning.budget_tokens}
+            body["reasoning"] = {name: value for name, value in wanted.items() if value is not None}
+            return
+        if reasoning.effort is not None:
+            body["reasoning_effort"] = reasoning.effort
+        if reasoning.budget_tokens is not None:
+            notes.unsupported("reasoning.budget_tokens", "give an effort instead")
+
+    def _format(self, wanted: ResponseFormat, notes: Notes) -> Json:
+        if wanted.kind == "text":
+            return {"type": "text"}
+        if wanted.kind == "schema" and self.profile.json_schema:
+            schema = {"name": wanted.name, "schema": wanted.schema, "strict": wanted.strict}
+            return {"type": "json_schema", "json_schema": {key: item for key, item in schema.items() if item is not None}}
+        if wanted.kind == "schema":
+            notes.unsupported("response_format.schema", "any JSON object was asked for instead")
+        return {"type": "json_object"}
+
+
+def _tool(tool: Tool) -> Json:
+    function: Json = {"name": tool.name, "parameters": tool.parameters}
+    if tool.description:
+        function["description"] = tool.description
+    if tool.strict is not None:
+        function["strict"] = tool.strict
+    return {"type": "function", "function": function}
+
+
+def extra_of(extra: Mapping[str, Mapping[str, Any]], profile: Profile, origin: str) -> Json:
+    """Return the fields that the caller wants sent as they are: the protocol's namespace, then the service's own.
+
+    Raises:
+        InvalidRequestError: They would turn streaming on or off behind the reader's back.
+    """
+    if not extra:
+        return {}
+    found: Json = {}
+    for namespace in dict.fromkeys(("openai", profile.name, origin)):
+        found.update(extra.get(namespace, {}))
+    if "stream" in found:
+        raise InvalidRequestError("extra cannot hold 'stream': call .stream() or .do() instead")
+    return found

@@ -1,0 +1,260 @@
+"""Messages in the form that OpenAI's chat protocol takes.
+
+"Create chat completion", OpenAI API reference (platform.openai.com/docs/api-reference/chat/create). Content that the protocol
+has no place for is an UnsupportedFeatureError, so that a fallback may find a service that has; what another vendor's answer
+left in the history is converted or dropped, with a warning.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from ..errors import InvalidMessageError, UnsupportedFeatureError
+from ..messages import (
+    AudioPart,
+    DocumentPart,
+    ImagePart,
+    MediaPart,
+    Message,
+    OpaquePart,
+    Part,
+    ReasoningPart,
+    RefusalPart,
+    TextPart,
+    ToolCall,
+    ToolResultPart,
+)
+from ..response import CallWarning
+from .openai_parts import data_url
+from .profiles import Profile
+
+__all__ = ["MessageEncoder", "Notes"]
+
+Json = dict[str, Any]
+
+_AUDIO_FORMATS: Final = {
+    "audio/wav": "wav",
+    "audio/x-wav": "wav",
+    "audio/wave": "wav",
+    "audio/mpeg": "mp3",
+    "audio/mp3": "mp3",
+}
+
+_SIGNATURES: Final = ((b"\x89PNG", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
+
+
+class Notes:
+    """Collects what a request asks for and cannot get; under `strict` the first such thing is an error."""
+
+    def __init__(self, provider: str, *, strict: bool) -> None:
+        self._provider = provider
+        self._strict = strict
+        self._warnings: list[CallWarning] = []
+
+    def add(self, code: str, message: str, setting: str | None = None) -> None:
+        """Note one thing.
+
+        Raises:
+            UnsupportedFeatureError: The request is strict.
+        """
+        if self._strict:
+            raise UnsupportedFeatureError(f"{message} (strict)", provider=self._provider, code=code)
+        warning = CallWarning(code, message, setting, self._provider)
+        if warning not in self._warnings:
+            self._warnings.append(warning)
+
+    def unsupported(self, setting: str, instead: str = "it was left out") -> None:
+        """Note a setting that the service does not have."""
+        self.add("unsupported_setting", f"{self._provider} has no {setting}; {instead}", setting)
+
+    def taken(self) -> tuple[CallWarning, ...]:
+        """Return what was noted."""
+        return tuple(self._warnings)
+
+
+class MessageEncoder:
+    """Encodes the messages of one request."""
+
+    def __init__(self, profile: Profile, origin: str, notes: Notes) -> None:
+        self._profile = profile
+        self._origin = origin
+        self._notes = notes
+        self._out: list[Json] = []
+        self._held: list[Json] = []  # content of tool results that only a user's message can carry
+
+    def encode(self, messages: Iterable[Message]) -> list[Json]:
+        """Return all messages, in order."""
+        for message in messages:
+            if message.of(ToolResultPart):
+                self._tool_results(message)
+            rest = [part for part in message.parts if not isinstance(part, ToolResultPart)]
+            if rest:
+                self._release()
+                self._out.append(self._message(message, rest))
+        self._release()
+        return self._out
+
+    def _message(self, message: Message, parts: Sequence[Part]) -> Json:
+        if message.role == "assistant":
+            encoded = self._assistant(parts)
+        else:
+            role = "system" if message.role == "developer" and not self._profile.developer_role else message.role
+            encoded = {"role": "user" if role == "tool" else role, "content": self._content(parts)}
+        return {**encoded, "name": message.name} if message.name else encoded
+
+    # --- content ---
+
+    def _content(self, parts: Sequence[Part]) -> str | list[Json]:
+        """Return text as it is, and anything else as a list: servers that know no lists then still take text."""
+        if len(parts) == 1 and isinstance(parts[0], TextPart) and not self._own(parts[0]):
+            return parts[0].text
+        return [item for part in parts for item in self._item(part)]
+
+    def _item(self, part: Part) -> list[Json]:
+        """Return a part as items of a content list: one, or none when it was dropped."""
+        match part:
+            case TextPart():
+                item: Json = {"type": "text", "text": part.text}
+            case RefusalPart():
+                item = {"type": "refusal", "refusal": part.text}
+            case ImagePart():
+                item = {"type": "image_url", "image_url": self._image(part)}
+            case AudioPart():
+                item = {"type": "input_audio", "input_audio": self._audio(part)}
+            case DocumentPart():
+                item = {"type": "file", "file": self._document(part)}
+            case OpaquePart(origin=self._origin, data=dict(data)):
+                return [data]
+            case OpaquePart() | ReasoningPart():
+                self._drop(part)
+                return []
+            case ToolCall() | ToolResultPart():
+                raise InvalidMessageError(f"a {part.tag} cannot stand in this message: tool calls are the assistant's")
+            case _:
+                raise self._unsupported(f"{part.tag} content")
+        return [{**item, **self._own(part)}]
+
+    def _own(self, part: Part) -> Mapping[str, Any]:
+        """Return the part's own data, if it is this service's (cache marks of OpenRouter and the like)."""
+        if isinstance(part, OpaquePart) or part.origin != self._origin:
+            return {}
+        return part.provider_data or {}
+
+    def _unsupported(self, what: str) -> UnsupportedFeatureError:
+        return UnsupportedFeatureError(f"{self._profile.name}'s chat protocol takes no {what}", provider=self._profile.name)
+
+    def _drop(self, part: Part) -> None:
+        origin = getattr(part, "origin", None)
+        if origin != self._origin:
+            self._notes.add("dropped_content", f"a {part.tag} part from {origin or 'elsewhere'} cannot be sent back here")
+
+    def _image(self, part: ImagePart) -> Json:
+        if part.data is not None:
+            guessed = next((kind for start, kind in _SIGNATURES if part.data.startswith(start)), "image/webp")
+            url = data_url(part.data, part.media_type or guessed)
+        elif part.url is not None:
+            url = part.url
+        else:
+            raise self._unsupported("images by file id")
+        return {"url": url, "detail": part.detail} if part.detail else {"url": url}
+
+    def _audio(self, part: AudioPart) -> Json:
+        sound = _AUDIO_FORMATS.get(part.media_type or "audio/wav")
+        if part.data is None or sound is None:
+            raise self._unsupported("audio other than the bytes of a WAV or MP3 file")
+        return {"data": base64.b64encode(part.data).decode(), "format": sound}
+
+    def _document(self, part: DocumentPart) -> Json:
+        if part.file_id is not None:
+            return {"file_id": part.file_id}
+        if part.data is None:
+            raise self._unsupported("documents by URL")
+        return {
+            "filename": part.name or "document.pdf",
+            "file_data": data_url(part.data, part.media_type or "application/pdf"),
+        }
+
+    # --- the assistant's turn ---
+
+    def _assistant(self, parts: Sequence[Part]) -> Json:
+        fields: Json = {}
+        texts: list[Part] = []
+        calls: list[Json] = []
+        for part in parts:
+            match part:
+                case ToolCall():
+                    calls.append(self._call(part))
+                case TextPart():
+                    texts.append(part)
+                case RefusalPart():
+                    fields["refusal"] = fields.get("refusal", "") + part.text
+                case OpaquePart(origin=self._origin, data={"type": str()}):
+                    texts.append(part)
+                case OpaquePart(origin=self._origin, data=dict(data)):
+                    _merge(fields, data)
+                case ReasoningPart(origin=self._origin):
+                    self._thinking(part, fields)
+                case MediaPart():
+                    self._spoken(part, fields, texts)
+                case _:
+                    self._drop(part)
+        content: Any = self._content(texts) if texts else None if calls or fields else ""
+        if isinstance(content, list) and all(item.keys() == {"type", "text"} for item in content):
+            content = "".join(item["text"] for item in content)
+        return {"role": "assistant", "content": content, **fields, **({"tool_calls": calls} if calls else {})}
+
+    def _thinking(self, part: ReasoningPart, fields: Json) -> None:
+        """Give the service its own thinking back: sealed where it sealed it, else as text where it takes that."""
+        if part.provider_data:
+            _merge(fields, part.provider_data)
+        elif part.text and (name := self._profile.reasoning_back):
+            fields[name] = fields.get(name, "") + part.text
+
+    def _spoken(self, part: MediaPart, fields: Json, texts: list[Part]) -> None:
+        """Refer to a spoken answer by its id; of a foreign one send the transcript."""
+        if isinstance(part, AudioPart) and (id_ := self._own(part).get("id")):
+            fields["audio"] = {"id": id_}
+            return
+        self._notes.add("dropped_content", f"an assistant's {part.tag} part cannot be sent back to {self._profile.name}")
+        if isinstance(part, AudioPart) and part.transcript:
+            texts.append(TextPart(part.transcript))
+
+    def _call(self, call: ToolCall) -> Json:
+        if call.kind == "custom":
+            body: Json = {"type": "custom", "custom": {"name": call.name, "input": call.arguments}}
+        else:  # an empty text breaks servers that decode it to fill a chat template
+            arguments = call.arguments if call.arguments.strip() else "{}"
+            body = {"type": "function", "function": {"name": call.name, "arguments": arguments}}
+        return {"id": call.id, **body, **self._own(call)}
+
+    # --- tool results ---
+
+    def _tool_results(self, message: Message) -> None:
+        for result in message.of(ToolResultPart):
+            texts = [part for part in result.content if isinstance(part, TextPart)]
+            others = [part for part in result.content if not isinstance(part, TextPart)]
+            text = "".join(part.text for part in texts)
+            if result.is_error:
+                text = f"Error: {text}"
+            self._out.append({"role": "tool", "tool_call_id": result.tool_call_id, "content": text})
+            self._hold(result, others)
+
+    def _hold(self, result: ToolResultPart, parts: Sequence[Part]) -> None:
+        """Keep what a tool message cannot carry for a user message after all results of this turn."""
+        items = [item for part in parts for item in self._item(part)]
+        if items:
+            self._notes.add("moved_content", "tool messages carry text only; the rest of a result went into a user message")
+            self._held += [{"type": "text", "text": f"From the result of tool call {result.tool_call_id}:"}, *items]
+
+    def _release(self) -> None:
+        if self._held:
+            self._out.append({"role": "user", "content": self._held})
+            self._held = []
+
+
+def _merge(fields: Json, more: Mapping[str, Any]) -> None:
+    """Add fields of an earlier answer; lists of several parts are joined in order."""
+    for key, value in more.items():
+        fields[key] = [*fields.get(key, []), *value] if isinstance(value, list) else value

@@ -1,0 +1,96 @@
+"""How the services that speak OpenAI's chat protocol differ in what they understand.
+
+A row holds what was seen in recorded exchanges, or what the service's own page says; the comment beside it names the record
+or the page. Answers need no rows: one decoder reads them all.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import frozen
+
+__all__ = ["COMPATIBLE", "OPENAI", "PROFILES", "Profile"]
+
+
+@frozen(kw_only=True)
+class Profile:
+    """What one service understands.
+
+    Args:
+        name: Namespace of `extra` that this service reads, besides `openai`.
+        max_tokens: Field that limits the length of the answer.
+        developer_role: Whether the role `developer` is known; else it is sent as `system`.
+        stream_options: Whether `stream_options.include_usage` is known.
+        parallel_tool_calls: Whether the field of this name is known.
+        json_schema: Whether `response_format` takes a schema; else any JSON object is asked for, with a warning.
+        metadata: Whether the field `metadata` is known.
+        top_k: Whether the field `top_k` is known.
+        reasoning_object: Whether effort and budget go into a `reasoning` object instead of `reasoning_effort`.
+        reasoning_back: Field of an assistant message that takes the model's earlier thinking, as text.
+        required: The word for "use some tool".
+        seed: Field for the seed.
+        base64: Whether embeddings come as base64 when asked for.
+        embeddings_limit: Texts that one embeddings request may carry.
+    """
+
+    name: str
+    max_tokens: str = "max_tokens"
+    developer_role: bool = False
+    stream_options: bool = True
+    parallel_tool_calls: bool = True
+    json_schema: bool = True
+    metadata: bool = False
+    top_k: bool = False
+    reasoning_object: bool = False
+    reasoning_back: str | None = None
+    required: str = "required"
+    seed: str = "seed"
+    base64: bool = False
+    embeddings_limit: int = 2048
+
+
+OPENAI: Final = Profile(
+    name="openai",
+    max_tokens="max_completion_tokens",  # record 01fafa4dbd37; `max_tokens` is deprecated and refused by o-series models
+    developer_role=True,
+    metadata=True,
+    base64=True,
+    embeddings_limit=2048,  # "Create embeddings", OpenAI API reference: the input array must be 2048 dimensions or less
+)
+
+COMPATIBLE: Final = Profile(name="compatible")
+"""A server of which nothing more is known."""
+
+PROFILES: Final[dict[str, Profile]] = {
+    profile.name: profile
+    for profile in (
+        OPENAI,
+        COMPATIBLE,
+        Profile(name="azure", max_tokens="max_completion_tokens", developer_role=True, base64=True),  # 0b2ec33f1771
+        Profile(
+            name="deepseek",
+            json_schema=False,  # api-docs.deepseek.com "JSON Output": only {"type": "json_object"}
+            # api-docs.deepseek.com "Thinking Mode": within a tool loop the thinking must come back, else 400
+            reasoning_back="reasoning_content",
+        ),
+        Profile(name="groq"),  # 313062396fa1: max_tokens, stream_options; 1d84553692e8: reasoning_effort
+        Profile(name="mistral", stream_options=False, seed="random_seed", required="any"),  # 19496d7b25b2
+        Profile(name="cerebras", reasoning_back="reasoning"),  # 41fc552352b0
+        Profile(name="ollama", reasoning_back="reasoning"),  # 1f32287e12b3: stream_options; fe70ceee8287
+        Profile(
+            name="openrouter",
+            reasoning_object=True,  # 3c1a82f4d479
+            top_k=True,  # ab62d56d9caa
+        ),
+        Profile(name="perplexity"),  # eff74b11be4c: stream_options
+        Profile(name="together", top_k=True),  # 2d21d1dca5b5
+        Profile(name="vercel", reasoning_object=True),  # 111022b015dd
+        Profile(name="xai", reasoning_back="reasoning_content"),  # 164a3fefc5fb: stream_options; a9823f144b8c
+        Profile(
+            name="zai",  # 10b58bf506c5: stream_options
+            reasoning_back="reasoning_content",  # f252ddf7c4c4
+        ),
+    )
+}
+"""The rows by name."""
