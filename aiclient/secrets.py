@@ -64,8 +64,7 @@ class SecretStr:
 
 def mask(text: str, secrets: Iterable[SecretStr]) -> str:
     """Replace every occurrence of the secrets' values in `text` by `***` (values shorter than 6 are left alone)."""
-    for secret in secrets:
-        value = secret.reveal()
+    for value in sorted((secret.reveal() for secret in secrets), key=len, reverse=True):  # one may begin another
         if len(value) >= _SHORTEST:
             text = text.replace(value, MASK)
     return text
