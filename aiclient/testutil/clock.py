@@ -61,6 +61,7 @@ class FakeClock:
         if self._auto:
             await asyncio.sleep(0)
             self.advance(seconds)
+            await asyncio.sleep(0)  # a deadline that this has rung cancels the sleeper here, as it would a real one
             return
         woken = asyncio.get_running_loop().create_future()
         timer = self.call_later(seconds, lambda: None if woken.done() else woken.set_result(None))
