@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import functools
+from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar, cast
 
@@ -16,14 +17,15 @@ import attrs
 from .errors import AIClientError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from cattrs import Converter
 
 __all__ = ["VERSION", "Record", "tagged"]
 
 VERSION: Final = 1
 """The number that new records carry."""
+
+_MOST_PROBLEMS: Final = 5
+"""How many things that are wrong in one record an error names."""
 
 R = TypeVar("R", bound="Record")
 
@@ -66,7 +68,10 @@ class Record:
             StoreError: The record is of another type, of a newer version, or does not have this shape; the message gives
                 the path of what is wrong, never its value.
         """
-        version, kind, expected = data.get("aiclient"), data.get("type"), cls.tag or cls.__name__
+        expected = cls.tag or cls.__name__
+        if not isinstance(data, Mapping):
+            raise StoreError(f"a saved {expected} must be an object, not {type(data).__name__}", kind="record")
+        version, kind = data.get("aiclient"), data.get("type")
         if not isinstance(version, int) or isinstance(version, bool) or version < 1:
             raise StoreError(
                 f"not a saved {expected}: the key 'aiclient' must hold the record's version", kind="record"
@@ -77,8 +82,13 @@ class Record:
                 kind="record",
             )
         if kind != expected:
-            raise StoreError(f"a saved {expected} was expected, and the record's type is {kind!r}", kind="record")
+            known = kind if isinstance(kind, str) and kind in _kinds(Record) else "something else"
+            raise StoreError(f"a saved {expected} was expected, and the record holds {known}", kind="record")
         return _structure({key: value for key, value in data.items() if key not in ("aiclient", "type")}, cls)
+
+
+def _kinds(cls: type[Record]) -> set[str]:
+    return {cls.tag or cls.__name__}.union(*(_kinds(sub) for sub in cls.__subclasses__()))
 
 
 def _structure(fields: Mapping[str, Any], cls: type[R]) -> R:
@@ -87,7 +97,7 @@ def _structure(fields: Mapping[str, Any], cls: type[R]) -> R:
     try:
         return _converter().structure(fields, cls)
     except BaseValidationError as group:
-        problem = "; ".join(transform_error(group, path="$", format_exception=_reason))
+        problem = "; ".join(transform_error(group, path="$", format_exception=_reason)[:_MOST_PROBLEMS])
     except (AIClientError, TypeError, ValueError, KeyError) as error:
         problem = _reason(error, None)
     raise StoreError(f"a saved {cls.tag or cls.__name__} could not be read: {problem}", kind="record")
@@ -147,7 +157,20 @@ def _converter() -> Converter:
         for member in members:
             converter.get_structure_hook(member)
         configure_tagged_union(union, converter, tag_generator=_tag, tag_name="type")
+        known = _known(converter.get_structure_hook(union), tuple(member.tag for member in members))
+        converter.register_structure_hook(union, known)
     return converter
+
+
+def _known(structure: Callable[[Any, Any], Any], tags: tuple[str, ...]) -> Callable[[Any, Any], Any]:
+    """Check the tag first: what the converter says of an unknown one repeats the value."""
+
+    def structure_known(value: Any, union: Any) -> Any:
+        if not isinstance(value, Mapping) or value.get("type") not in tags:
+            raise _ShapeError(f"an object whose 'type' is one of {', '.join(tags)} expected")
+        return structure(value, union)
+
+    return structure_known
 
 
 def _tag(cls: type[Record]) -> str:
