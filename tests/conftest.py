@@ -1,0 +1,78 @@
+"""What the whole suite shares: one async backend, a clock that stands still, and a cancellation at every loop step."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+
+import pytest
+from hypothesis import settings
+
+from aiclient.testutil.clock import FakeClock
+
+settings.register_profile("suite", deadline=None, max_examples=60, database=None, derandomize=True)
+settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session")
+def anyio_backend():
+    return "asyncio"
+
+
+@pytest.fixture
+def clock():
+    """A clock that a sleeper moves by itself."""
+    return FakeClock()
+
+
+@pytest.fixture
+def still():
+    """A clock that only `advance` moves."""
+    return FakeClock(auto=False)
+
+
+async def _turns(count):
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def _inject(scene, step, gaps):
+    """Run one scene, cancelled after `step` turns of the loop and again after each gap; no task may be left."""
+    before = asyncio.all_tasks()
+    work, verify = scene()
+    task = asyncio.ensure_future(work)
+    await _turns(step)
+    task.cancel()
+    for gap in gaps:
+        await _turns(gap)
+        task.cancel()
+    await asyncio.wait({task})
+    await _turns(2)
+    assert asyncio.all_tasks() == before, f"a task is left after a cancellation at step {step}, gaps {gaps}"
+    verify(task)
+
+
+@pytest.fixture
+def at_every_step():
+    """`await at_every_step(scene)`: cancel a scene at each of its loop steps, once and twice.
+
+    A scene is a function giving (coroutine, verify); it must only ever wait for turns of the loop. Returns the number of
+    injections, so that a test can see that there were some.
+    """
+
+    async def run(scene):
+        work, verify = scene()
+        task = asyncio.ensure_future(work)
+        for total in itertools.count():
+            if task.done():
+                break
+            await asyncio.sleep(0)
+            assert total < 500, "the scene does not end"
+        verify(task)
+        injected = 0
+        for step, gaps in itertools.product(range(total + 1), [(), (0,), (1,), (2,)]):
+            await _inject(scene, step, gaps)
+            injected += 1
+        return injected
+
+    return run
