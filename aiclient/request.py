@@ -38,12 +38,7 @@ def _number(low: float, high: float, *, whole: bool = False) -> Callable[[Any, A
         if value is None:
             return
         kinds = (int,) if whole else (int, float)
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, kinds)
-            or not math.isfinite(value)
-            or not low <= value <= high
-        ):
+        if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
             what = "a whole number" if whole else "a number"
             bounds = f"of at least {low:g}" if math.isinf(high) else f"from {low:g} to {high:g}"
             raise InvalidRequestError(f"{attribute.name}={value!r} must be {what} {bounds}")
@@ -144,6 +139,10 @@ class Reasoning(Record):
     budget_tokens: int | None = field(default=None, validator=_number(0, math.inf, whole=True))
 
 
+def _limit(_: Any, __: Any, value: Any) -> None:
+    Timeouts.of(value)  # refuses what is not a number of seconds
+
+
 def _tools(value: Iterable[Tool]) -> tuple[Tool, ...]:
     return tuple(value)
 
@@ -180,7 +179,7 @@ class ChatOptions(Record):
     user_id: str | None = None
     metadata: Mapping[str, str] = field(factory=dict, converter=dict)
     extra: Mapping[str, Mapping[str, Any]] = field(factory=dict, converter=_namespaces)
-    timeout: Timeouts | None = None
+    timeout: float | Timeouts | None = field(default=None, validator=_limit)
     tags: Mapping[str, str] = field(factory=dict, converter=dict)
     tenant: str | None = None
     cache: CacheMode = "use"
@@ -226,7 +225,7 @@ class EmbeddingRequest(Record):
     task: str | None = None
     user_id: str | None = None
     extra: Mapping[str, Mapping[str, Any]] = field(factory=dict, converter=_namespaces)
-    timeout: Timeouts | None = None
+    timeout: float | Timeouts | None = field(default=None, validator=_limit)
     tags: Mapping[str, str] = field(factory=dict, converter=dict)
     context: CallContext | None = field(default=None, eq=False, repr=False, metadata={"saved": False})
 
