@@ -244,7 +244,9 @@ def test_an_error_survives_pickling_with_all_its_fields(cls):
     assert str(copy) == "what happened" == copy.message
     plain = {name: value for name, value in vars(error).items() if name != "errors"}
     assert plain == {name: value for name, value in vars(copy).items() if name != "errors"}
-    assert [(type(e), str(e)) for e in getattr(copy, "errors", ())] == [(type(e), str(e)) for e in getattr(error, "errors", ())]
+    assert [(type(e), str(e)) for e in getattr(copy, "errors", ())] == [
+        (type(e), str(e)) for e in getattr(error, "errors", ())
+    ]
     assert outcome(copy) == outcome(error)
 
 

@@ -18,7 +18,15 @@ CANARY = "sk-canary-1234567890"
 
 @pytest.mark.parametrize(
     "show",
-    [repr, str, "{}".format, "{:>30}".format, "{!r}".format, "%s".__mod__, lambda secret: f"{[secret]} {({'key': secret})}"],
+    [
+        repr,
+        str,
+        "{}".format,
+        "{:>30}".format,
+        "{!r}".format,
+        "%s".__mod__,
+        lambda secret: f"{[secret]} { ({'key': secret}) }",
+    ],
     ids=["repr", "str", "format", "padded", "format-repr", "percent", "nested"],
 )
 def test_no_way_of_printing_shows_the_value(show):

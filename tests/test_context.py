@@ -1,0 +1,60 @@
+"""What the attempts of one logical call share."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from aiclient.context import DEFAULT_EXTRA_ATTEMPTS, CallContext, CallEvent, Timeouts
+from aiclient.errors import InvalidRequestError
+
+LIMITS = ["total", "attempt", "connect", "pool", "first_output", "idle"]
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+@pytest.mark.parametrize("value", [None, 0.001, 1, math.inf])
+def test_a_limit_is_a_positive_number_of_seconds_or_none(limit, value):
+    assert getattr(Timeouts(**{limit: value}), limit) == value
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+@pytest.mark.parametrize("value", [0, -1, math.nan, True, "5"])
+def test_another_limit_is_refused_by_name(limit, value):
+    with pytest.raises(InvalidRequestError, match=f"{limit}=.* must be a number of seconds above 0"):
+        Timeouts(**{limit: value})
+
+
+def test_a_number_is_the_total_and_none_the_defaults():
+    given = Timeouts(idle=3)
+    assert Timeouts.of(7) == Timeouts(total=7)
+    assert Timeouts.of(None) == Timeouts()
+    assert Timeouts.of(given) is given
+
+
+def test_attempts_left_are_counted_down_to_none():
+    context = CallContext()
+    assert [context.take_extra() for _ in range(DEFAULT_EXTRA_ATTEMPTS + 2)] == [True] * DEFAULT_EXTRA_ATTEMPTS + [
+        False
+    ] * 2
+    assert context.extra_attempts == 0
+
+
+@pytest.mark.parametrize(("deadline", "left"), [(None, math.inf), (5.0, 3.0), (2.0, 0.0), (1.0, 0.0)])
+def test_the_time_that_remains_is_never_negative(clock, deadline, left):
+    clock.advance(2)
+    assert CallContext(clock=clock, deadline=deadline).remaining() == left
+
+
+def test_events_reach_every_observer_in_order():
+    seen = []
+    context = CallContext()
+    context.observe(lambda event: seen.append(("first", event.kind)))
+    context.observe(lambda event: seen.append(("second", event.kind)))
+    context.emit(CallEvent("retry"))
+    assert seen == [("first", "retry"), ("second", "retry")]
+
+
+def test_contexts_have_their_own_id_and_journal_and_compare_by_identity():
+    one, two = CallContext(), CallContext()
+    assert one != two and one.id != two.id and one.journal is not two.journal
