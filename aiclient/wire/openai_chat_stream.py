@@ -66,7 +66,7 @@ class OpenAIChatDecoder:
     def feed(self, data: bytes) -> Sequence[ChatStreamChunk]:
         """Take the bytes of one read and return the chunks they complete."""
         chunks: list[ChatStreamChunk] = []
-        if self.done or self.failure is not None:
+        if self._over:
             return chunks
         try:
             if not self._sniffed:
@@ -87,7 +87,7 @@ class OpenAIChatDecoder:
     def end(self) -> Sequence[ChatStreamChunk]:
         """Take the end of the body; the last chunk is among the returned ones if the answer is complete."""
         chunks: list[ChatStreamChunk] = []
-        if self.done or self.failure is not None:
+        if self._over:
             return chunks
         try:
             if self._whole is not None:
@@ -99,6 +99,10 @@ class OpenAIChatDecoder:
         except AIClientError as error:
             self.failure = error
         return chunks
+
+    @property
+    def _over(self) -> bool:
+        return self.done or self.failure is not None
 
     @property
     def _finished(self) -> bool:
