@@ -109,6 +109,7 @@ class Gate:
             else:
                 waiter.loop.call_soon_threadsafe(waiter.wake)
         except RuntimeError:  # its loop was closed: the wait will never end
+            waiter.granted = False
             return False
         return True
 
@@ -183,17 +184,21 @@ class Alarm:
             if isinstance(work, Coroutine):
                 work.close()  # refused before its first step: it would warn that nobody awaited it
             raise self.error
+        if self.error is not None:
+            if (close := getattr(work, "close", None)) is not None:  # a coroutine that is not begun must not warn
+                close()
+            raise self.error
         task = asyncio.current_task()
         assert task is not None
         before = task.cancelling()
         self._task = task
-        error: AIClientError | None
         try:
             return await work
         except asyncio.CancelledError:
-            error = self.error
-            if error is None or task.uncancel() > before:
+            if self.error is None or task.cancelling() - 1 > before:
                 raise
         finally:
             self._task = None
-        raise error
+            if self.error is not None:  # it went off: its cancellation is taken back, whatever the work made of it
+                task.uncancel()
+        raise self.error
