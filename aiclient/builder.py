@@ -169,8 +169,8 @@ class Fluent:
         return self._set(extra={**self._options.extra, namespace: merged})
 
     def timeout(self, limit: float | Timeouts) -> Self:
-        """Limit the whole call to this many seconds, or set each limit with Timeouts."""
-        return self._set(timeout=Timeouts.of(limit))
+        """Limit the whole call to this many seconds, or replace all the client's limits by Timeouts."""
+        return self._set(timeout=limit)
 
     def tags(self, **values: str) -> Self:
         """Label the call for logs, metrics and budgets; never sent. Adds to earlier ones."""

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from .clock import SYSTEM, Clock
 from .errors import InvalidRequestError
@@ -57,11 +57,12 @@ class Timeouts(Record):
     idle: float | None = field(default=120.0, validator=_seconds)
 
     @classmethod
-    def of(cls, value: float | Timeouts | None) -> Timeouts:
-        """Return `value` as Timeouts: a number is the total, None is the defaults."""
+    def of(cls, value: float | Timeouts | None, base: Timeouts | None = None) -> Timeouts:
+        """Return `value` as Timeouts: a number replaces the total of `base` (the defaults), None is `base` itself."""
         if isinstance(value, Timeouts):
             return value
-        return cls() if value is None else cls(total=value)
+        base = base or cls()
+        return base if value is None else evolve(base, total=value)
 
 
 @frozen

@@ -29,7 +29,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar, cast, runtime_ch
 
 from attrs import evolve, frozen
 
-from .context import CallContext
+from .context import CallContext, Timeouts
 from .errors import AIClientError, UnsupportedFeatureError
 from .opening import replay
 from .request import ChatRequest, EmbeddingRequest
@@ -274,7 +274,7 @@ def begin(request: Q, context: CallContext | None = None) -> tuple[Q, CallContex
     context = context or CallContext()
     options = request.options if isinstance(request, ChatRequest) else request
     if options.timeout is not None:
-        context.timeouts = options.timeout
+        context.timeouts = Timeouts.of(options.timeout, context.timeouts)
     if options.tags:
         context.tags = {**context.tags, **options.tags}
     if isinstance(request, ChatRequest):

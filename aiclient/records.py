@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 import functools
+import sys
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar, cast, get_args
 
 import attrs
 
@@ -142,6 +143,7 @@ def _converter() -> Converter:
     from cattrs import Converter  # noqa: PLC0415
     from cattrs.strategies import configure_tagged_union  # noqa: PLC0415
 
+    _resolve_types(Record)
     converter = Converter(omit_if_default=True, use_alias=True)
     for kind in (str, int, bool):
         converter.register_structure_hook(kind, _strict(kind))
@@ -152,6 +154,7 @@ def _converter() -> Converter:
     converter.register_structure_hook(bytes, lambda value, _: base64.b64decode(value, validate=True))
     converter.register_unstructure_hook(datetime, lambda value: value.isoformat())
     converter.register_structure_hook(datetime, lambda value, _: datetime.fromisoformat(value))
+    converter.register_structure_hook_func(_is_number_or_record, functools.partial(_number_or_record, converter))
     _omit_unsaved(converter)
     for union, members in _UNIONS:
         for member in members:
@@ -171,6 +174,27 @@ def _known(structure: Callable[[Any, Any], Any], tags: tuple[str, ...]) -> Calla
         return structure(value, union)
 
     return structure_known
+
+
+def _resolve_types(cls: type[Record]) -> None:
+    """Evaluate the annotations in the module where a class was written: its label is that of the public package."""
+    for sub in cls.__subclasses__():
+        if "__attrs_attrs__" in vars(sub):  # attrs leaves the class it made this one of behind
+            home = vars(sys.modules[sub.__init__.__module__])
+            attrs.resolve_types(cast("Any", sub), globalns={**globals(), **home})
+        _resolve_types(sub)
+
+
+def _is_number_or_record(union: Any) -> bool:
+    return float in get_args(union) and any(attrs.has(member) for member in get_args(union))
+
+
+def _number_or_record(converter: Converter, value: Any, union: Any) -> Any:
+    """Read what may be a plain number in place of a record, such as a timeout; None where that is allowed."""
+    if value is None and type(None) in get_args(union):
+        return None
+    kind = next(member for member in get_args(union) if attrs.has(member)) if isinstance(value, Mapping) else float
+    return converter.structure(value, kind)
 
 
 def _tag(cls: type[Record]) -> str:

@@ -55,7 +55,8 @@ def _model(value: Any) -> str | None:
 
 
 def _texts(value: str | Iterable[str]) -> tuple[str, ...]:
-    texts: tuple[object, ...] = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
+    given: object = value
+    texts: tuple[object, ...] = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
     for index, text in enumerate(texts):
         if not isinstance(text, str) or not text:
             raise InvalidRequestError(f"text {index} must be a string that is not empty, got {text!r}")
