@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, Self, TypeVar
 
@@ -14,7 +13,7 @@ from .composition import is_provider
 from .context import DEFAULT_EXTRA_ATTEMPTS, CallContext, Timeouts
 from .errors import ClientClosedError, ConfigError, InvalidProviderError
 from .explain import explain
-from .gate import Alarm
+from .inflight import CallInFlight
 from .messages import Message
 from .opening import OpenStream
 from .pricing import DictPrices, PriceBook
@@ -82,7 +81,7 @@ class AsyncClient:
         self._strict = strict
         self._clock = clock
         self._closed = False
-        self._calls: set[_Call] = set()
+        self._calls: set[CallInFlight] = set()
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
@@ -200,7 +199,7 @@ class AsyncClient:
 
     async def _run(self, request: Q, send: Callable[[Q], Awaitable[R]]) -> R:
         """Make one logical call, which `close` can end."""
-        call = _Call()
+        call = CallInFlight()
         self._enter(call)
         try:
             result = await call.alarm.guard(opened(request, send, self._context()))
@@ -218,12 +217,12 @@ class AsyncClient:
         result.on_close(left)
         return result
 
-    def _enter(self, call: _Call) -> None:
+    def _enter(self, call: CallInFlight) -> None:
         if self._closed:
             raise ClientClosedError(CLOSED)
         self._calls.add(call)
 
-    def _leave(self, call: _Call) -> None:
+    def _leave(self, call: CallInFlight) -> None:
         self._calls.discard(call)
         if not call.done.done():
             call.done.set_result(None)
@@ -265,37 +264,6 @@ class AsyncClient:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-
-class _Call:
-    """One call of a client that is under way, and the way to end it from outside."""
-
-    def __init__(self) -> None:
-        self.alarm = Alarm()
-        self.loop = asyncio.get_running_loop()
-        self.done: asyncio.Future[None] = self.loop.create_future()
-        self.stream: ChatStream | None = None
-
-    def waiter(self) -> asyncio.Future[None]:
-        """Return a future of the running loop that is done when the call is."""
-        if asyncio.get_running_loop() is self.loop:
-            return self.done
-        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_finished(self.done), self.loop))
-
-    async def end(self, error: ClientClosedError) -> None:
-        """Make the call raise `error`, and return when it has ended."""
-        if asyncio.get_running_loop() is not self.loop:
-            with contextlib.suppress(RuntimeError):  # its loop is gone, and the call with it
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.end(error), self.loop))
-        elif self.stream is not None:
-            await self.stream.interrupt(error)
-        else:
-            self.alarm.trip(error)
-            await asyncio.wait([self.done])
-
-
-async def _finished(done: asyncio.Future[None]) -> None:
-    await asyncio.wait([done])
 
 
 def _provider(value: str | Provider) -> Provider:

@@ -1,0 +1,43 @@
+"""A client's calls that are under way, and the way to end them from outside."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from .errors import ClientClosedError
+from .gate import Alarm
+from .stream import ChatStream
+
+__all__ = ["CallInFlight"]
+
+
+class CallInFlight:
+    """One call of a client that is under way, and the way to end it from outside."""
+
+    def __init__(self) -> None:
+        self.alarm = Alarm()
+        self.loop = asyncio.get_running_loop()
+        self.done: asyncio.Future[None] = self.loop.create_future()
+        self.stream: ChatStream | None = None
+
+    def waiter(self) -> asyncio.Future[None]:
+        """Return a future of the running loop that is done when the call is."""
+        if asyncio.get_running_loop() is self.loop:
+            return self.done
+        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_finished(self.done), self.loop))
+
+    async def end(self, error: ClientClosedError) -> None:
+        """Make the call raise `error`, and return when it has ended."""
+        if asyncio.get_running_loop() is not self.loop:
+            with contextlib.suppress(RuntimeError):  # its loop is gone, and the call with it
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.end(error), self.loop))
+        elif self.stream is not None:
+            await self.stream.interrupt(error)
+        else:
+            self.alarm.trip(error)
+            await asyncio.wait([self.done])
+
+
+async def _finished(done: asyncio.Future[None]) -> None:
+    await asyncio.wait([done])
