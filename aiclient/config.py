@@ -68,12 +68,15 @@ def from_env(environ: Mapping[str, str] | None = None) -> Setup:
 
 
 def _provider(env: Mapping[str, str]) -> Provider:
-    prefix, model = split(env.get("AI_DEFAULT_MODEL", ""))
+    named = env.get("AI_DEFAULT_MODEL", "")
+    prefix, model = split(named)
+    if not model and named not in ("", prefix):
+        raise ConfigError(f"AI_DEFAULT_MODEL={named!r} names no model; write {prefix}:<model>")
     name = env.get("AI_PROVIDER", "").lower() or prefix or "openai"
     if name not in PROVIDERS:
         raise ConfigError(f"AI_PROVIDER={name!r} is not known; it must be one of {', '.join(sorted(PROVIDERS))}")
     if prefix is not None and prefix != name:
-        model = env["AI_DEFAULT_MODEL"]  # another provider's prefix is part of this one's model name (gateways)
+        model = named  # another provider's prefix is part of this one's model name (gateways)
     options: dict[str, object] = {}
     if "AI_API_KEY" in env:
         options["api_key"] = SecretStr(env["AI_API_KEY"])

@@ -42,7 +42,7 @@ def split(name: str) -> tuple[str | None, str]:
     return (name, "") if name in PROVIDERS else (None, name)
 
 
-def provider_for(name: str, **options: Any) -> Provider:
+def provider_for(name: str, /, **options: Any) -> Provider:
     """Make the provider that a string such as `openai:gpt-5-mini` names; without a model, as `openai`, it has no default.
 
     Args:
