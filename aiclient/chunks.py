@@ -241,7 +241,7 @@ class Fold:
             message=first.message(),
             finish_reason=first.reason(),
             raw_finish_reason=first.raw_finish_reason,
-            logprobs=first.logprobs,
+            logprobs=first.logprobs if first.logprobs is not None else self._head.logprobs,
             usage=self.usage,
             id=self.id or self._head.id,
             model=self.model or self._head.model,
