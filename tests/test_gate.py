@@ -270,7 +270,7 @@ async def test_an_alarm_ends_a_wait_with_a_typed_error(still):
     await turns(2)
     assert not task.done()
     still.advance(0.001)
-    with pytest.raises(TimeoutError, match="limit 'idle'.*timeout=Timeouts") as caught:
+    with pytest.raises(TimeoutError, match=r"limit 'idle'.*timeout=Timeouts") as caught:
         await task
     assert caught.value.phase == "idle" and still.pending == 0
 
