@@ -7,6 +7,7 @@ namespace that may read it.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, cast, get_args
 
@@ -23,6 +24,7 @@ __all__ = [
     "ChatRequest",
     "EmbeddingRequest",
     "HTTPCall",
+    "PromptCache",
     "Reasoning",
     "ResponseFormat",
     "Tool",
@@ -152,6 +154,24 @@ def _messages(value: Iterable[Message]) -> tuple[Message, ...]:
     return tuple(value)
 
 
+@frozen(repr=False)
+class PromptCache(Record):
+    """Ask the service to keep the prompt's beginning (tools, system prompt, history) for the next call.
+
+    Args:
+        ttl: How long, as `5m` or `1h`; each vendor's nearest is taken.
+        key: Groups requests that share a beginning, where the service takes one.
+    """
+
+    ttl: str = field(default="5m")
+    key: str | None = None
+
+    @ttl.validator
+    def _check_ttl(self, _: Any, value: Any) -> None:
+        if not isinstance(value, str) or not re.fullmatch(r"[1-9]\d{0,3}[mh]", value):
+            raise InvalidRequestError(f"ttl={value!r} must be a number of minutes or hours, such as '5m' or '1h'")
+
+
 def _namespaces(value: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     return {name: dict(settings) for name, settings in value.items()}
 
@@ -160,6 +180,7 @@ def _namespaces(value: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, A
 class ChatOptions(Record):
     """Everything a chat request may ask for besides its messages; None means "not given" throughout.
 
+    `n` is the number of answers, `logprobs` asks for log probabilities with that many alternatives for each token.
     `timeout`, `tags`, `tenant`, `cache` and `strict` steer the call and are sent to nobody.
     """
 
@@ -177,6 +198,10 @@ class ChatOptions(Record):
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
     reasoning: Reasoning | None = None
+    prompt_cache: PromptCache | None = None
+    n: int | None = field(default=None, validator=_number(1, math.inf, whole=True))
+    logprobs: int | None = field(default=None, validator=_number(0, 20, whole=True))
+    service_tier: str | None = None
     user_id: str | None = None
     metadata: Mapping[str, str] = field(factory=dict, converter=dict)
     extra: Mapping[str, Mapping[str, Any]] = field(factory=dict, converter=_namespaces)
