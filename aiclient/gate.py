@@ -135,6 +135,11 @@ class Alarm:
         self._task: asyncio.Task[object] | None = None
         self.error: AIClientError | None = None
 
+    @property
+    def watching(self) -> bool:
+        """Whether a task waits inside `guard`."""
+        return self._task is not None
+
     def set(self, at: float, phase: Phase) -> None:
         """Go off at `at` on the monotonic clock (infinite: never), naming `phase`."""
         self._at = at
