@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import doctest
 import io
+import logging
 
 import pytest
 from attrs import evolve
@@ -39,18 +40,17 @@ class _Session:
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
 
-    def begin(self, namespace) -> None:
+    def begin(self, _) -> None:
         server = self._stack.enter_context(testutil.LoopbackServer(reply=_answer))
         environ = self._stack.enter_context(pytest.MonkeyPatch.context())
         environ.setenv("OPENAI_API_KEY", "sk-of-the-reader")
         environ.setenv("OPENAI_BASE_URL", server.base_url)
         for name in ("AI_PROVIDER", "AI_API_KEY", "AI_BASE_URL", "AI_DEFAULT_MODEL", "AI_TIMEOUT", "AI_MAX_RETRIES"):
             environ.delenv(name, raising=False)
-        namespace["server"] = server
 
     def end(self, namespace) -> None:
         self._stack.close()
-        namespace.clear()
+        _quiet(namespace)
 
 
 class _Printed:
@@ -62,7 +62,7 @@ class _Printed:
 
     def run(self, example) -> None:
         printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
             self._python(example)
         example.namespace["_printed"] = printed.getvalue()
 
@@ -73,6 +73,14 @@ class _Printed:
         if self._checker.check_output(example.parsed, printed, doctest.ELLIPSIS):
             return None
         return f"the document shows\n\n{example.parsed}\nand what is printed is\n\n{printed}"
+
+
+def _quiet(namespace) -> None:
+    """Forget the examples' values, and the handler that `logs.configure` set up in them."""
+    namespace.clear()
+    logger = logging.getLogger("aiclient")
+    logger.handlers[:] = [handler for handler in logger.handlers if isinstance(handler, logging.NullHandler)]
+    logger.setLevel(logging.NOTSET)
 
 
 def _public_names(namespace) -> None:
