@@ -317,7 +317,10 @@ async def observed(call: Awaitable[R], tell: OnEnd) -> R:
         await tell(End("failed", getattr(error, "partial", None), error))
         raise
     if isinstance(result, ChatStream):
-        result.on_close(tell)
+        if result.end is not None:  # an inner layer has read it to its end
+            await tell(result.end)
+        else:
+            result.on_close(tell)
         return result
     amended = await tell(End("completed", result))
     return cast("R", amended) if amended is not None else result

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import math
 import warnings
+import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, NoReturn, Self, TypeAlias
@@ -79,7 +80,7 @@ class ChatStream:
         self._see: tuple[Callable[[ChatStreamChunk], None], ...] = ()
         self._tell: tuple[OnEnd, ...] = ()
         self._limits: _Limits | None = None
-        self._alarm = Alarm(unwatched=self._abort)
+        self._alarm = Alarm(unwatched=self._unread())
         self._committed = self._received = self._busy = self._left = self._closed = False
         self._on_first: Callable[[], None] | None = None
         self._quiet: asyncio.Future[None] | None = None
@@ -191,6 +192,11 @@ class ChatStream:
 
     # --- for layers ---
 
+    @property
+    def end(self) -> End | None:
+        """How the stream ended; None while it has not."""
+        return self._end
+
     async def commit(self) -> None:
         """Read to the first output, or the end, and keep what was read; at once when that was done before.
 
@@ -237,7 +243,7 @@ class ChatStream:
             idle: Seconds between payloads after that; the reader's own time does not count.
         """
         self._alarm.stop()
-        self._alarm = Alarm(clock, self._abort)
+        self._alarm = Alarm(clock, self._unread())
         self._limits = _Limits(clock, ends, phase, first, idle)
         self._alarm.set(ends, phase)
 
@@ -291,7 +297,10 @@ class ChatStream:
         if chunk.last:
             self._received = True
             self._alarm.stop()
-            await self._close_source()
+            trouble = await _survived(self._close_source())
+            if trouble is not None:  # whoever waited may be a layer that has not handed the stream on yet
+                await self._finish("completed")
+                raise trouble
         return chunk
 
     async def _fail(self, failure: Exception) -> NoReturn:
@@ -322,13 +331,19 @@ class ChatStream:
             return
         self._end = End(outcome, self._fold.response(), error)
         self._alarm.stop()
+        if outcome != "completed":
+            self._kept.clear()
         trouble = await _survived(self._close_source())
         for tell in self._tell:
-            trouble = await _survived(self._tell_one(tell)) or trouble
+            trouble = _graver(trouble, await _survived(self._tell_one(tell)))
         if self._quiet is not None and not self._quiet.done():
             self._quiet.set_result(None)
-        if trouble is not None:
-            raise trouble
+        if trouble is None:
+            return
+        if isinstance(error, asyncio.CancelledError) and isinstance(trouble, Exception):
+            error.__cause__ = trouble  # a cancellation goes through, whatever its cleanup ran into
+            return
+        raise trouble
 
     async def _tell_one(self, tell: OnEnd) -> None:
         assert self._end is not None
@@ -343,6 +358,16 @@ class ChatStream:
             if close is not None:
                 await close()
 
+    def _unread(self) -> Callable[[], None]:
+        """Return what an alarm calls when nobody reads; the pending timer must not keep a dropped stream alive."""
+        abort = weakref.WeakMethod(self._abort)
+
+        def release() -> None:
+            if (alive := abort()) is not None:
+                alive()
+
+        return release
+
     def _abort(self) -> None:
         """Release the connection without awaiting: nobody is reading."""
         abort = getattr(self._source, "abort", None)
@@ -351,8 +376,9 @@ class ChatStream:
 
     def __del__(self) -> None:
         if self._end is None and hasattr(self, "_alarm"):
+            self._alarm.stop()
+            self._abort()  # first: where warnings are errors, the next line raises
             warnings.warn(f"unclosed {self!r}; use `async with`", ResourceWarning, stacklevel=2, source=self)
-            self._abort()
 
 
 async def _survived(work: Awaitable[None]) -> BaseException | None:
@@ -362,6 +388,11 @@ async def _survived(work: Awaitable[None]) -> BaseException | None:
     except BaseException as error:  # noqa: BLE001  # raised again when the stream has ended
         return error
     return None
+
+
+def _graver(one: BaseException | None, other: BaseException | None) -> BaseException | None:
+    """Return the one to raise of two: a cancellation, else the later."""
+    return one if other is None or isinstance(one, asyncio.CancelledError) else other
 
 
 @frozen
