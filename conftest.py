@@ -104,6 +104,9 @@ pytest_collect_file = (
         teardown=_session.end,
     )
     + Sybil(
-        parsers=[DocTestParser(doctest.ELLIPSIS)], patterns=["aiclient/*.py", "aiclient/*/*.py"], setup=_public_names
+        parsers=[DocTestParser(doctest.ELLIPSIS)],
+        patterns=["aiclient/*.py", "aiclient/*/*.py"],
+        setup=_public_names,
+        teardown=_quiet,
     )
 ).pytest()
