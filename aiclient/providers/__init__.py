@@ -1,1 +1,23 @@
-"""To be filled."""
+"""The providers; each is loaded when it is first named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from .._lazy import lazy
+
+if TYPE_CHECKING:
+    from .compatible import CompatibleProvider
+    from .openai import OpenAIProvider
+
+__all__ = ["CompatibleProvider", "OpenAIProvider"]
+
+_MODULES: Final = {"CompatibleProvider": ".compatible", "OpenAIProvider": ".openai"}
+
+
+def __getattr__(name: str) -> Any:
+    return lazy(__name__, name, _MODULES)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

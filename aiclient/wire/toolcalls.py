@@ -42,7 +42,9 @@ def _text(value: Any) -> str:
 def _piece(raw: Any) -> _Piece:
     if not isinstance(raw, Mapping):
         raise ProtocolError("a tool call of the answer is not an object", kind="schema")
-    kind: Literal["function", "custom"] = "custom" if raw.get("custom") is not None else "function"
+    # Snowflake fills in both forms and says in `type` which one counts (28368abe7e91); Mistral has no `type`.
+    custom = raw.get("type") == "custom" or (bool(raw.get("custom")) and not raw.get("function"))
+    kind: Literal["function", "custom"] = "custom" if custom else "function"
     body = raw.get(kind)
     if body is None:
         body = {}

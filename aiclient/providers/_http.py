@@ -1,0 +1,285 @@
+"""What all providers over HTTP share: encode, send, decode or classify, and sign what comes out.
+
+A provider does the wire and nothing else: no retries, no journal. Two things it does alone: a key that the service refuses is
+asked for once more, and embeddings of more texts than the service takes at once are sent in several exchanges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn, TypeVar
+
+from attrs import evolve
+
+from ..context import CallContext, Timeouts
+from ..credentials import ApiKey
+from ..errors import AIClientError, InvalidModelError, UnsupportedFeatureError
+from ..http import HTTP, Exchange, Head
+from ..messages import Message
+from ..provider import ProviderInfo, begin
+from ..request import AnyRequest, ChatRequest, EmbeddingRequest, HTTPCall, check
+from ..response import CallWarning, ChatResponse, EmbeddingResponse, Usage
+from ..secrets import MASK, SecretStr, mask
+from ..stream import ChatStream
+from ..wire.codec import ChatWire, EmbeddingWire
+from ..wire.failures import failure
+from ..wire.headers import HeaderFacts, facts
+from ._endpoint import Endpoint
+from ._source import ChunkSource
+
+__all__ = ["HTTPProvider"]
+
+Q = TypeVar("Q", ChatRequest, EmbeddingRequest)
+A = TypeVar("A", ChatResponse, EmbeddingResponse)
+
+
+class HTTPProvider:
+    """A provider made of an address, a key and codecs; the subclasses in this package say which.
+
+    Args:
+        name: What it is called in errors, journals and cache keys.
+        endpoint: Where it sends.
+        key: What it authenticates with.
+        vendor: Whose opaque data it may send back.
+        model: The default model.
+        chat: Codec for chat; None if the service has none.
+        embeddings: Codec for embeddings; None if the service has none.
+        http_client: An `httpx.AsyncClient` to send through; it is never closed here.
+        timeout: Limits of this provider; they only lower those of the call.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        endpoint: Endpoint,
+        key: ApiKey,
+        vendor: str,
+        model: str | None = None,
+        chat: ChatWire | None = None,
+        embeddings: EmbeddingWire | None = None,
+        http_client: Any = None,
+        timeout: float | Timeouts | None = None,
+    ) -> None:
+        self._name = name
+        self._endpoint = endpoint
+        self._key = key
+        self._vendor = vendor
+        self._model = model
+        self._chat = chat
+        self._embeddings = embeddings
+        self._http = HTTP(http_client=http_client)
+        self._timeouts = None if timeout is None else Timeouts.of(timeout)
+
+    @property
+    def name(self) -> str:
+        """What this provider is called."""
+        return self._name
+
+    @property
+    def info(self) -> ProviderInfo:
+        """The service it reaches."""
+        return ProviderInfo(self._name, self._vendor, self._endpoint.origin, self._model, self._key.scope)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._name} at {self._endpoint.origin}, model {self._model}>"
+
+    # --- what a provider does ---
+
+    async def chat(self, request: ChatRequest, /) -> ChatResponse:
+        """Answer as a whole."""
+        wire, model, opened, context = self._prepared(request)
+        try:
+            call, warnings = wire.encode(opened, model=model, stream=False)
+            head, body = await self._read(call, context)
+            answer = wire.decode(head.status, head.headers, body)
+        except AIClientError as error:
+            self._sign(error, model)
+            raise
+        return self._stamped(answer, model, self._facts(head, context), _told(request, warnings))
+
+    async def chat_stream(self, request: ChatRequest, /) -> ChatStream:
+        """Open a stream; returns when the head of the answer is there."""
+        wire, model, opened, context = self._prepared(request)
+        try:
+            call, warnings = wire.encode(opened, model=model, stream=True)
+            exchange = await self._open(call, context)
+        except AIClientError as error:
+            self._sign(error, model)
+            raise
+        said = self._facts(exchange.head, context)
+        head = self._stamped(ChatResponse(Message("assistant")), model, said, _told(request, warnings))
+        source = ChunkSource(exchange, wire.decoder(opened), lambda error: self._sign(error, model, said))
+        return ChatStream(source, head=head)
+
+    async def embeddings(self, request: EmbeddingRequest, /) -> EmbeddingResponse:
+        """Turn texts into vectors, in as many exchanges as the service's limit asks for."""
+        if self._embeddings is None:
+            self._has_no("embeddings")
+        model = self._model_for(request)
+        opened, context = self._opened(request)
+        limit = self._embeddings.batch_limit
+        answers = []
+        for start in range(0, len(request.input), limit):
+            batch = opened if len(request.input) <= limit else evolve(opened, input=request.input[start : start + limit])
+            answers.append(await self._embed(self._embeddings, request, batch, model, context))
+        return answers[0] if len(answers) == 1 else _joined(answers)
+
+    def validate_config(self) -> None:
+        """Raise what sending would raise for lack of a key, or for a wrong one; sends nothing."""
+        self._check(self._key.secret)
+
+    async def close(self) -> None:
+        """Drop idle connections; calls in flight finish, and the next call works again."""
+        await self._http.close()
+
+    def preview(self, request: ChatRequest, /) -> HTTPCall:
+        """Return the exchange that `chat` would make, with `***` for the credentials; sends nothing."""
+        wire, model, opened, context = self._prepared(request)
+        call, _ = wire.encode(opened, model=model, stream=False)
+        return self._endpoint.call(call, id_=context.id, secret=self._auth(SecretStr(MASK)))
+
+    # --- for the subclasses ---
+
+    def _auth(self, secret: SecretStr) -> list[tuple[str, str]]:
+        """Return the headers that carry the key."""
+        return [("Authorization", f"Bearer {secret.reveal()}")]
+
+    def _check(self, secret: SecretStr | None) -> None:
+        """Refuse to send the key where it must not go."""
+        self._endpoint.check(with_key=secret is not None or self._key.refreshable)
+
+    async def _get(self, call: HTTPCall) -> bytes:
+        """Make an exchange that belongs to no request, such as listing models, and return the body."""
+        context = self._fresh()
+        if context.timeouts.total is not None:
+            context.deadline = context.clock.monotonic() + context.timeouts.total
+        try:
+            _, body = await self._read(call, context)
+        except AIClientError as error:
+            self._sign(error, None)
+            raise
+        return body
+
+    # --- inside ---
+
+    def _prepared(self, request: ChatRequest) -> tuple[ChatWire, str, ChatRequest, CallContext]:
+        """Refuse what cannot be sent before anything is; else return what the call needs."""
+        if self._chat is None:
+            self._has_no("chat")
+        check(request)
+        return self._chat, self._model_for(request), *self._opened(request)
+
+    def _has_no(self, what: str) -> NoReturn:
+        raise UnsupportedFeatureError(f"{self._name} has no {what}", provider=self._name)
+
+    def _model_for(self, request: AnyRequest) -> str:
+        model = request.model or self._model
+        if model is None:
+            raise InvalidModelError(
+                f"no model: name one in the request, or give {self._name} a default with model=", provider=self._name
+            )
+        return model
+
+    def _fresh(self) -> CallContext:
+        return CallContext(timeouts=self._timeouts or Timeouts())
+
+    def _opened(self, request: Q) -> tuple[Q, CallContext]:
+        return begin(request, None if request.context is not None else self._fresh())
+
+    async def _embed(
+        self, wire: EmbeddingWire, request: EmbeddingRequest, batch: EmbeddingRequest, model: str, context: CallContext
+    ) -> EmbeddingResponse:
+        try:
+            call, warnings = wire.encode(batch, model=model)
+            head, body = await self._read(call, context)
+            answer = wire.decode(head.status, head.headers, body, count=len(batch.input))
+        except AIClientError as error:
+            self._sign(error, model)
+            raise
+        return self._stamped(answer, model, self._facts(head, context), _told(request, warnings))
+
+    async def _read(self, call: HTTPCall, context: CallContext) -> tuple[Head, bytes]:
+        """Make an exchange, and return head and body of a success."""
+        exchange = await self._open(call, context)
+        return exchange.head, await exchange.read()
+
+    async def _open(self, call: HTTPCall, context: CallContext) -> Exchange:
+        """Begin an exchange, and return it when its head is that of a success."""
+        secret = await self._key.get()
+        self._check(secret)
+        exchange = await self._http.open(self._ready(call, context, secret), **self._limits(context))
+        if exchange.head.status == 401 and (renewed := await self._key.refresh(secret)) is not None:
+            await exchange.aclose()
+            exchange = await self._http.open(self._ready(call, context, renewed), **self._limits(context))
+        head = exchange.head
+        if 200 <= head.status < 300:
+            return exchange
+        raise failure(head.status, await exchange.read(), self._facts(head, context), headers=head.headers)
+
+    def _ready(self, call: HTTPCall, context: CallContext, secret: SecretStr | None) -> HTTPCall:
+        return self._endpoint.call(call, id_=context.id, secret=self._auth(secret) if secret is not None else ())
+
+    def _limits(self, context: CallContext) -> dict[str, Any]:
+        """Return the time limits of an exchange: the call's, lowered by this provider's own."""
+        own, timeouts, deadline = self._timeouts, context.timeouts, context.deadline
+        if own is not None:
+            timeouts = evolve(timeouts, connect=_least(own.connect, timeouts.connect), pool=_least(own.pool, timeouts.pool))
+            ends = None if own.total is None else context.clock.monotonic() + own.total
+            deadline = _least(ends, deadline)
+        return {"clock": context.clock, "timeouts": timeouts, "deadline": deadline}
+
+    def _facts(self, head: Head, context: CallContext) -> HeaderFacts:
+        return facts(head.headers, status=head.status, now=context.clock.time())
+
+    def _stamped(self, answer: A, model: str, said: HeaderFacts, warnings: tuple[CallWarning, ...]) -> A:
+        """Put onto an answer whose it is, and what its headers say."""
+        return evolve(
+            answer,
+            provider=self._name,
+            model=answer.model or model,
+            request_id=said.request_id,
+            rate_limit=said.rate_limit,
+            warnings=warnings,
+        )
+
+    def _sign(self, error: AIClientError, model: str | None, said: HeaderFacts | None = None) -> AIClientError:
+        """Put onto an error whose it is, and take our key out of its words: some services quote it."""
+        error.provider = error.provider or self._name
+        error.model = error.model or model
+        if said is not None:
+            error.request_id = error.request_id or said.request_id
+            error.rate_limit = error.rate_limit or said.rate_limit
+        known = self._key.known
+        if known is not None:
+            error.message = mask(error.message, [known])
+            error.args = (error.message,)
+        return error
+
+
+def _least(one: float | None, other: float | None) -> float | None:
+    """Return the lower limit; None is none."""
+    return min((limit for limit in (one, other) if limit is not None), default=None)
+
+
+def _told(request: AnyRequest, warnings: Sequence[CallWarning]) -> tuple[CallWarning, ...]:
+    """Put warnings where the caller will find them: into the call's context, or, without one, onto the answer."""
+    if request.context is None:
+        return tuple(warnings)
+    request.context.warnings.extend(warning for warning in warnings if warning not in request.context.warnings)
+    return ()
+
+
+def _joined(answers: Sequence[EmbeddingResponse]) -> EmbeddingResponse:
+    """Make one answer of those to the parts of a request; the usage is their sum, where all report it."""
+    usage = Usage(
+        prompt_tokens=_sum(answer.usage.prompt_tokens for answer in answers),
+        total_tokens=_sum(answer.usage.total_tokens for answer in answers),
+    )
+    vectors = [vector for answer in answers for vector in answer.vectors]
+    return evolve(answers[-1], vectors=vectors, usage=usage, warnings=answers[0].warnings, raw=None)
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    known = list(counts)
+    return None if None in known else sum(count for count in known if count is not None)

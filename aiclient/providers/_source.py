@@ -1,0 +1,89 @@
+"""The source of a ChatStream: bytes of an exchange in, chunks out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol, Self
+
+from ..chunks import ChatStreamChunk
+from ..errors import AIClientError
+from ..wire.codec import StreamDecoder
+
+__all__ = ["Body", "ChunkSource"]
+
+
+class Body(Protocol):
+    """What is needed of an exchange."""
+
+    done: bool
+
+    async def __anext__(self) -> bytes:
+        """Return the next bytes of the body."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release the connection, keeping it when the body was read to its end."""
+        ...
+
+    def abort(self) -> None:
+        """Close the connection without waiting."""
+        ...
+
+
+class ChunkSource:
+    """Gives the chunks of one streamed answer. A class, not a generator: a generator cannot be closed while it waits.
+
+    Args:
+        body: The exchange.
+        decoder: Turns its bytes into chunks.
+        sign: Puts onto an error whose it is.
+    """
+
+    __slots__ = ("_body", "_chunks", "_decoder", "_failure", "_over", "_sign")
+
+    def __init__(self, body: Body, decoder: StreamDecoder, sign: Callable[[AIClientError], AIClientError]) -> None:
+        self._body = body
+        self._decoder = decoder
+        self._sign = sign
+        self._chunks: Iterator[ChatStreamChunk] = iter(())
+        self._failure: AIClientError | None = None
+        self._over = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ChatStreamChunk:
+        while True:
+            for chunk in self._chunks:
+                return chunk
+            if self._failure is not None:
+                raise self._sign(self._failure)
+            if self._over:
+                raise StopAsyncIteration
+            await self._read()
+
+    async def _read(self) -> None:
+        """Read once. What fails is kept until the chunks before it are handed out."""
+        decoder = self._decoder
+        try:
+            chunks = decoder.feed(await self._body.__anext__())
+        except StopAsyncIteration:
+            chunks = decoder.end()
+            self._over = True
+        except AIClientError as error:
+            # A connection that breaks after the last finish reason has lost nothing but the goodbye.
+            chunks = decoder.end()
+            self._failure = None if decoder.done else error
+            self._over = True
+        self._chunks = iter(chunks)
+        self._failure = self._failure or decoder.failure
+        if decoder.done and not self._over:
+            self._body.done = self._over = True
+
+    async def aclose(self) -> None:
+        """Release the connection."""
+        await self._body.aclose()
+
+    def abort(self) -> None:
+        """Close the connection without waiting."""
+        self._body.abort()

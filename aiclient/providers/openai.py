@@ -1,0 +1,92 @@
+"""OpenAI."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from ..context import Timeouts
+from ..credentials import ApiKey, KeySource, vendor_of
+from ..errors import ConfigError
+from ..secrets import SecretStr
+from ..wire.openai_chat import OpenAIChat
+from ..wire.openai_embeddings import OpenAIEmbeddings
+from ..wire.openai_models import ListedModel, decode_model, decode_models, encode_model, encode_models
+from ._endpoint import Endpoint
+from ._http import HTTPProvider
+
+__all__ = ["OpenAIProvider"]
+
+BASE_URL: Final = "https://api.openai.com/v1"
+_OWN_HOST: Final = "api.openai.com"
+
+
+class OpenAIProvider(HTTPProvider):
+    """OpenAI's chat, embeddings and models.
+
+    Args:
+        api_key: A string, a SecretStr, or a sync or async callable; None reads `OPENAI_API_KEY` at the first call.
+        model: Used by requests that name none.
+        base_url: None reads `OPENAI_BASE_URL`, else OpenAI's own.
+        api: Only `chat` in this version.
+        organization: None reads `OPENAI_ORG_ID`.
+        project: None reads `OPENAI_PROJECT_ID`.
+        http_client: An `httpx.AsyncClient` to send through; it is never closed here.
+        timeout: Seconds in all, or Timeouts; they only lower those of the call.
+        headers: Sent with every call.
+        name: What it is called in errors and journals.
+        allow_insecure: Whether the key may travel to another machine over plain http.
+    """
+
+    def __init__(
+        self,
+        api_key: KeySource | None = None,
+        *,
+        model: str | None = None,
+        base_url: str | None = None,
+        api: Literal["chat", "responses"] = "chat",
+        organization: str | None = None,
+        project: str | None = None,
+        http_client: Any = None,
+        timeout: float | Timeouts | None = None,
+        headers: Mapping[str, str] | None = None,
+        name: str = "openai",
+        allow_insecure: bool = False,
+    ) -> None:
+        if api != "chat":
+            raise ConfigError(f"api={api!r} is not available in this version of aiclient; use api='chat'")
+        identity = {
+            "OpenAI-Organization": organization or os.environ.get("OPENAI_ORG_ID"),
+            "OpenAI-Project": project or os.environ.get("OPENAI_PROJECT_ID"),
+        }
+        own = {header: value for header, value in identity.items() if value}
+        super().__init__(
+            name=name,
+            endpoint=Endpoint(
+                base_url or os.environ.get("OPENAI_BASE_URL") or BASE_URL,
+                headers={**own, **(headers or {})},
+                allow_insecure=allow_insecure,
+            ),
+            key=ApiKey(api_key, variable="OPENAI_API_KEY", provider=name),
+            vendor="openai",
+            model=model,
+            chat=OpenAIChat(),
+            embeddings=OpenAIEmbeddings(),
+            http_client=http_client,
+            timeout=timeout,
+        )
+
+    async def list_models(self) -> tuple[ListedModel, ...]:
+        """Return the models that the key may use."""
+        return decode_models(await self._get(encode_models()))
+
+    async def get_model(self, name: str) -> ListedModel:
+        """Return one model; ModelNotFoundError if the key may not use it or there is none."""
+        return decode_model(await self._get(encode_model(name)))
+
+    def _check(self, secret: SecretStr | None) -> None:
+        super()._check(secret)
+        other = vendor_of(secret) if secret is not None and self._endpoint.host == _OWN_HOST else None
+        if other is not None:
+            raise ConfigError(f"the key for {self.name} is one of {other}'s and would be shown to OpenAI; check api_key")
