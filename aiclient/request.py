@@ -171,6 +171,11 @@ class PromptCache(Record):
         if not isinstance(value, str) or not re.fullmatch(r"[1-9]\d{0,3}[mh]", value):
             raise InvalidRequestError(f"ttl={value!r} must be a number of minutes or hours, such as '5m' or '1h'")
 
+    @property
+    def minutes(self) -> int:
+        """The time to live in minutes."""
+        return int(self.ttl[:-1]) * (60 if self.ttl.endswith("h") else 1)
+
 
 def _namespaces(value: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     return {name: dict(settings) for name, settings in value.items()}

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import InvalidRequestError
-from ..request import ChatOptions, ChatRequest, HTTPCall, ResponseFormat, Tool, ToolChoice
+from ..request import ChatOptions, ChatRequest, HTTPCall, PromptCache, ResponseFormat, Tool, ToolChoice
 from ..response import ChatResponse
 from .codec import Encoded
 from .jsons import dumps
@@ -48,6 +48,8 @@ class OpenAIChat:
         self._sampling(options, body, notes)
         self._tools(options, body, notes)
         self._thinking(options, body, notes)
+        if options.prompt_cache is not None:
+            self._caching(options.prompt_cache, body, notes)
         if options.response_format is not None:
             body["response_format"] = self._format(options.response_format, notes)
         if stream:
@@ -64,7 +66,9 @@ class OpenAIChat:
 
     def decoder(self, request: ChatRequest | None = None, /) -> OpenAIChatDecoder:
         """Return a decoder for the streamed answer to `request`, which may have asked for several choices."""
-        count = 1 if request is None else extra_of(request.options.extra, self.profile, self.origin).get("n")
+        count = None
+        if request is not None:
+            count = extra_of(request.options.extra, self.profile, self.origin).get("n", request.options.n)
         return OpenAIChatDecoder(self.origin, count if isinstance(count, int) else 1)
 
     def _sampling(self, options: ChatOptions, body: Json, notes: Notes) -> None:
@@ -77,11 +81,17 @@ class OpenAIChat:
             ("frequency_penalty", options.frequency_penalty),
             ("presence_penalty", options.presence_penalty),
             ("user", options.user_id),
+            ("n", options.n),
+            ("service_tier", options.service_tier),
         ):
             if value is not None:
                 body[name] = value
         if options.stop:
             body["stop"] = list(options.stop)
+        if options.logprobs is not None:
+            body["logprobs"] = True
+            if options.logprobs:
+                body["top_logprobs"] = options.logprobs
         if options.top_k is not None:
             if profile.top_k:
                 body["top_k"] = options.top_k
@@ -121,6 +131,18 @@ class OpenAIChat:
             body["reasoning_effort"] = reasoning.effort
         if reasoning.budget_tokens is not None:
             notes.unsupported("reasoning.budget_tokens", "give an effort instead")
+
+    def _caching(self, wanted: PromptCache, body: Json, notes: Notes) -> None:
+        """Caching is automatic at OpenAI; what can be asked for is a key and how long, in memory or for 24 hours."""
+        if not self.profile.prompt_cache:
+            notes.unsupported("prompt_cache", "the service caches prompts by its own rules")
+            return
+        if wanted.key is not None:
+            body["prompt_cache_key"] = wanted.key
+        if wanted.minutes > 60:
+            body["prompt_cache_retention"] = "24h"
+            if wanted.minutes != 24 * 60:
+                notes.add("rounded_setting", f"prompt_cache ttl {wanted.ttl} became 24h, the nearest", "prompt_cache.ttl")
 
     def _format(self, wanted: ResponseFormat, notes: Notes) -> Json:
         if wanted.kind == "text":

@@ -30,6 +30,7 @@ class Profile:
         reasoning_back: Field of an assistant message that takes the model's earlier thinking, as text.
         required: The word for "use some tool".
         seed: Field for the seed.
+        prompt_cache: Whether `prompt_cache_key` and `prompt_cache_retention` are known.
         base64: Whether embeddings come as base64 when asked for.
         embeddings_limit: Texts that one embeddings request may carry.
     """
@@ -46,6 +47,7 @@ class Profile:
     reasoning_back: str | None = None
     required: str = "required"
     seed: str = "seed"
+    prompt_cache: bool = False
     base64: bool = False
     embeddings_limit: int = 2048
 
@@ -55,6 +57,7 @@ OPENAI: Final = Profile(
     max_tokens="max_completion_tokens",  # record 01fafa4dbd37; `max_tokens` is deprecated and refused by o-series models
     developer_role=True,
     metadata=True,
+    prompt_cache=True,
     base64=True,
     embeddings_limit=2048,  # "Create embeddings", OpenAI API reference: the input array must be 2048 dimensions or less
 )
