@@ -27,6 +27,7 @@ def test_another_limit_is_refused_by_name(limit, value):
 
 def test_a_number_is_the_total_and_none_the_defaults():
     given = Timeouts(idle=3)
+    assert Timeouts.of(7, given) == Timeouts(total=7, idle=3) and Timeouts.of(None, given) is given
     assert Timeouts.of(7) == Timeouts(total=7)
     assert Timeouts.of(None) == Timeouts()
     assert Timeouts.of(given) is given

@@ -30,7 +30,16 @@ from aiclient.messages import (
     VideoPart,
 )
 from aiclient.records import VERSION, Record
-from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest, Reasoning, ResponseFormat, Tool, ToolChoice
+from aiclient.request import (
+    ChatOptions,
+    ChatRequest,
+    EmbeddingRequest,
+    PromptCache,
+    Reasoning,
+    ResponseFormat,
+    Tool,
+    ToolChoice,
+)
 from aiclient.response import (
     Attempt,
     CallWarning,
@@ -104,9 +113,13 @@ options = st.builds(
     | st.just(ResponseFormat("json"))
     | st.builds(ResponseFormat, st.just("schema"), json_object, word),
     reasoning=st.none() | st.builds(Reasoning, maybe, st.none() | count),
+    prompt_cache=st.none() | st.builds(PromptCache, st.sampled_from(["5m", "1h"]), maybe),
+    n=st.none() | st.integers(1, 9),
+    logprobs=st.none() | st.integers(0, 20),
+    service_tier=maybe,
     metadata=st.dictionaries(text, text, max_size=2),
     extra=st.dictionaries(text, json_object, max_size=2),
-    timeout=st.none() | timeouts,
+    timeout=st.none() | timeouts | st.floats(0.125, 1e6),
     tags=st.dictionaries(text, text, max_size=2),
     tenant=maybe,
     cache=st.sampled_from(["use", "bypass", "refresh"]),
@@ -173,7 +186,7 @@ embedding = st.builds(
     EmbeddingRequest,
     st.lists(word, min_size=1, max_size=3),
     dimensions=st.none() | st.integers(1, 9),
-    timeout=st.none() | timeouts,
+    timeout=st.none() | timeouts | st.floats(0.125, 1e6),
 )
 request = st.builds(ChatRequest, st.lists(message, max_size=2), options)
 
@@ -277,6 +290,9 @@ OPTIONS = {"aiclient": 1, "type": "ChatOptions"}
         (ChatOptions, {**OPTIONS, "temperature": True}, "float expected, not bool"),
         (ChatOptions, {**OPTIONS, "temperature": 99}, "InvalidRequestError"),
         (ChatOptions, {**OPTIONS, "max_tokens": 1.5}, "int expected, not float"),
+        (ChatOptions, {**OPTIONS, "timeout": CANARY}, "$.timeout"),
+        (ChatOptions, {**OPTIONS, "timeout": {"total": CANARY}}, "$.timeout"),
+        (ChatOptions, {**OPTIONS, "timeout": -1}, "InvalidRequestError"),
         (ChatOptions, {**OPTIONS, "strict": 1}, "bool expected, not int"),
         (ChatOptions, {**OPTIONS, "metadata": CANARY}, "$.metadata"),
         (ChatOptions, {**OPTIONS, "model": "bad\n" + CANARY}, "InvalidModelError"),

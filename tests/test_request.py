@@ -14,6 +14,7 @@ from aiclient.request import (
     ChatRequest,
     EmbeddingRequest,
     HTTPCall,
+    PromptCache,
     Reasoning,
     ResponseFormat,
     Tool,
@@ -33,6 +34,8 @@ INSIDE = [
     ("seed", [-(2**63), 2**63 - 1, 0]),
     ("frequency_penalty", [-2, 2]),
     ("presence_penalty", [-2, 2]),
+    ("n", [1]),
+    ("logprobs", [0, 20]),
 ]
 OUTSIDE = [
     ("temperature", [-0.001, 2.001, math.nan, math.inf, "1", True]),
@@ -42,6 +45,8 @@ OUTSIDE = [
     ("seed", [-(2**63) - 1, 2**63, 0.5]),
     ("frequency_penalty", [-2.001, 2.001]),
     ("presence_penalty", [-2.001, 2.001]),
+    ("n", [0, 1.0]),
+    ("logprobs", [-1, 21]),
 ]
 
 
@@ -72,6 +77,27 @@ def test_a_reasoning_budget_may_be_zero(tokens, good):
     else:
         with pytest.raises(InvalidRequestError, match="budget_tokens"):
             Reasoning(budget_tokens=tokens)
+
+
+@pytest.mark.parametrize("ttl", ["1m", "5m", "1h", "9999m"])
+def test_a_prompt_cache_lives_for_minutes_or_hours(ttl):
+    assert PromptCache(ttl).ttl == ttl
+
+
+@pytest.mark.parametrize("ttl", ["", "0m", "5", "5s", "-5m", "5 m", "10000m", "5m\n", 300, None], ids=repr)
+def test_another_life_of_a_prompt_cache_is_refused(ttl):
+    with pytest.raises(InvalidRequestError, match="must be a number of minutes or hours"):
+        PromptCache(ttl)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda t: ChatOptions(timeout=t), lambda t: EmbeddingRequest("x", timeout=t)], ids=["chat", "embed"]
+)
+def test_a_timeout_is_a_number_of_seconds_or_limits(make):
+    assert make(5).timeout == 5 and make(Timeouts(idle=1)).timeout == Timeouts(idle=1)
+    for wrong in (0, -1, "5", True):
+        with pytest.raises(InvalidRequestError, match="must be a number of seconds"):
+            make(wrong)
 
 
 @pytest.mark.parametrize("model", ["", "  ", "a\nb", "a\x00", 5], ids=repr)
