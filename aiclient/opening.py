@@ -52,7 +52,13 @@ async def _replayed(response: ChatResponse) -> AsyncIterator[ChatStreamChunk]:
         else:
             yield ChatStreamChunk(parts=(part,))
     for index, choice in enumerate(response.alternatives, 1):
-        yield ChatStreamChunk(parts=choice.message.parts, choice=index)
+        yield ChatStreamChunk(
+            parts=choice.message.parts,
+            choice=index,
+            finish_reason=choice.finish_reason,
+            raw_finish_reason=choice.raw_finish_reason,
+            logprobs=choice.logprobs,
+        )
     yield ChatStreamChunk(
         finish_reason=response.finish_reason,
         raw_finish_reason=response.raw_finish_reason,
