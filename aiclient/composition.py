@@ -47,7 +47,9 @@ def _applied(layer: Any, index: int, provider: Provider) -> Provider:
 
 
 def is_provider(value: object) -> bool:
-    """Whether `value` has what a provider has."""
+    """Whether `value` has what a provider has; a class has not, its instances may."""
+    if isinstance(value, type):
+        return False
     return all(callable(getattr(value, path, None)) for path in ("chat", "chat_stream", "embeddings", "close"))
 
 
