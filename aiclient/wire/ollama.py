@@ -1,0 +1,224 @@
+"""Ollama's own protocol: requests encoded, whole answers decoded; streams are in `ollama_stream`.
+
+"Generate a chat completion" and "Generate embeddings", Ollama API reference (docs.ollama.com/api, read 2026-11). Differs from
+the compatible surface in that `think`, `keep_alive` and every model option can be set.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from ..errors import ProtocolError
+from ..messages import ImagePart, Message, Part, ReasoningPart, TextPart, ToolCall, ToolResultPart
+from ..request import ChatOptions, ChatRequest, EmbeddingRequest, HTTPCall, Tool
+from ..response import NO_USAGE, ChatResponse, EmbeddingResponse, FinishReason, Usage
+from .codec import Encoded
+from .failures import told_failure
+from .jsons import dumps, loads
+from .ollama_stream import OllamaDecoder, finish, moment, parts_of, usage
+from .openai_answer import json_object
+from .openai_messages import Notes
+
+__all__ = ["OllamaChat", "OllamaEmbeddings", "decode_models", "encode_models"]
+
+Json = dict[str, Any]
+
+_JSON: Final = [("Content-Type", "application/json")]
+
+_UNSUPPORTED: Final = ("n", "logprobs", "service_tier", "user_id", "prompt_cache", "parallel_tool_calls")
+"""Options that Ollama has no word for."""
+
+
+class OllamaChat:
+    """The chat codec."""
+
+    origin: Final = "ollama"
+
+    def encode(self, request: ChatRequest, /, *, model: str, stream: bool) -> Encoded:
+        """Return the exchange that asks `request` of `model`, and what it could not carry."""
+        options = request.options
+        notes = Notes(self.origin, strict=options.strict or (request.context is not None and request.context.strict))
+        body: Json = {"model": model, "messages": _messages(request.messages, notes), "stream": stream}
+        if settings := _settings(options):
+            body["options"] = settings
+        if options.tools and not (options.tool_choice and options.tool_choice.mode == "none"):
+            body["tools"] = [_tool(tool) for tool in options.tools]
+        if options.tool_choice is not None and options.tool_choice.mode in ("required", "named"):
+            notes.unsupported("tool_choice", "the model decides whether to use a tool")
+        self._format(options, body, notes)
+        if options.reasoning is not None:
+            body["think"] = options.reasoning.effort or bool(options.reasoning.budget_tokens)
+            if options.reasoning.budget_tokens:
+                notes.unsupported("reasoning.budget_tokens", "thinking was switched on without a budget")
+        for setting in _UNSUPPORTED:
+            if getattr(options, setting) is not None:
+                notes.unsupported(setting)
+        if options.metadata:
+            notes.unsupported("metadata")
+        own = dict(options.extra.get(self.origin, {}))
+        body["options"] = {**body.get("options", {}), **own.pop("options", {})}
+        return HTTPCall("POST", "/api/chat", _JSON, dumps({**body, **own})), notes.taken()
+
+    def _format(self, options: ChatOptions, body: Json, notes: Notes) -> None:
+        form = options.response_format
+        if form is not None and form.kind != "text":
+            body["format"] = "json" if form.kind == "json" else form.schema
+
+    def decode(self, status: int, headers: Mapping[str, str], body: bytes) -> ChatResponse:
+        """Return the answer that a body holds."""
+        value = json_object(body)
+        if value.get("error"):
+            raise told_failure(value)
+        message = value.get("message")
+        if not isinstance(message, Mapping):
+            raise ProtocolError("the answer holds no message", kind="schema")
+        parts = parts_of(message, self.origin)
+        reason: FinishReason | None = finish(value, called=any(isinstance(part, ToolCall) for part in parts))
+        return ChatResponse(
+            Message("assistant", parts),
+            reason,
+            value.get("done_reason"),
+            usage=usage(value),
+            model=value.get("model") or None,
+            created_at=moment(value.get("created_at")),
+            raw=value,
+        )
+
+    def decoder(self, request: ChatRequest | None = None, /) -> OllamaDecoder:
+        """Return a decoder for the streamed answer to `request`."""
+        return OllamaDecoder(self.origin)
+
+
+def _settings(options: ChatOptions) -> Json:
+    found: Json = {
+        "temperature": options.temperature,
+        "num_predict": options.max_tokens,
+        "top_k": options.top_k,
+        "top_p": options.top_p,
+        "seed": options.seed,
+        "frequency_penalty": options.frequency_penalty,
+        "presence_penalty": options.presence_penalty,
+        "stop": list(options.stop) or None,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _tool(tool: Tool) -> Json:
+    function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+    return {"type": "function", "function": function}
+
+
+def _messages(messages: Iterable[Message], notes: Notes) -> list[Json]:
+    out: list[Json] = []
+    names: dict[str, str] = {}  # of the tools, by the id of the call: a result names its tool, not its call
+    for message in messages:
+        names |= {call.id: call.name for call in message.tool_calls}
+        results = message.of(ToolResultPart)
+        out += [_result(part, names, notes) for part in results]
+        if len(results) < len(message.parts):
+            out.append(_message(message, notes))
+    return out
+
+
+def _message(message: Message, notes: Notes) -> Json:
+    role = "system" if message.role == "developer" else message.role
+    encoded: Json = {"role": role, "content": "".join(part.text for part in message.of(TextPart))}
+    for part in message.parts:
+        _add(encoded, part, notes)
+    return encoded
+
+
+def _add(encoded: Json, part: Part, notes: Notes) -> None:
+    match part:
+        case TextPart() | ToolResultPart():
+            pass
+        case ImagePart(data=bytes(data)):
+            encoded.setdefault("images", []).append(base64.b64encode(data).decode())
+        case ReasoningPart(origin="ollama", text=text):
+            encoded["thinking"] = encoded.get("thinking", "") + text
+        case ReasoningPart():
+            notes.add("dropped_part", "the thinking of another vendor was left out", "messages")
+        case ToolCall():
+            call = {"name": part.name, "arguments": part.parsed or {}}
+            encoded.setdefault("tool_calls", []).append({"id": part.id, "function": call})
+            if part.defect is not None:
+                notes.add("dropped_part", f"tool call {part.id!r}: {part.defect}; sent without arguments", "messages")
+        case _:
+            what = "an image by URL" if isinstance(part, ImagePart) else f"{part.tag} parts"
+            notes.add("dropped_part", f"Ollama takes no {what}: it was left out", "messages")
+
+
+def _result(part: ToolResultPart, names: Mapping[str, str], notes: Notes) -> Json:
+    text = "".join(inner.text for inner in part.content if isinstance(inner, TextPart))
+    images = [
+        base64.b64encode(inner.data).decode() for inner in part.content if isinstance(inner, ImagePart) and inner.data
+    ]
+    if len(part.content) > len(images) + sum(isinstance(inner, TextPart) for inner in part.content):
+        notes.add(
+            "dropped_part",
+            "a tool result for Ollama holds text and image bytes only; the rest was left out",
+            "messages",
+        )
+    name = part.name or names.get(part.tool_call_id)
+    encoded: Json = {
+        "role": "tool",
+        "content": f"Error: {text}" if part.is_error else text,
+        "tool_call_id": part.tool_call_id,
+    }
+    if name:
+        encoded["tool_name"] = name
+    if images:
+        encoded["images"] = images
+    return encoded
+
+
+class OllamaEmbeddings:
+    """The embeddings codec."""
+
+    batch_limit: Final = 2048
+    """Ollama states no limit; this keeps one exchange's body small."""
+
+    def encode(self, request: EmbeddingRequest, /, *, model: str) -> Encoded:
+        """Return the exchange that embeds the request's texts, and what it could not carry."""
+        notes = Notes("ollama", strict=request.context is not None and request.context.strict)
+        body: Json = {"model": model, "input": list(request.input)}
+        if request.dimensions is not None:
+            body["dimensions"] = request.dimensions
+        for setting in ("task", "user_id"):
+            if getattr(request, setting) is not None:
+                notes.unsupported(setting)
+        body.update(request.extra.get("ollama", {}))
+        return HTTPCall("POST", "/api/embed", _JSON, dumps(body)), notes.taken()
+
+    def decode(self, status: int, headers: Mapping[str, str], body: bytes, *, count: int) -> EmbeddingResponse:
+        """Return the `count` vectors that a successful body holds."""
+        value = json_object(body)
+        if value.get("error"):
+            raise told_failure(value)
+        vectors = value.get("embeddings")
+        if not isinstance(vectors, list) or len(vectors) != count:
+            raise ProtocolError(f"the answer does not hold {count} embeddings", kind="schema")
+        counted = value.get("prompt_eval_count")
+        used = Usage(prompt_tokens=counted, total_tokens=counted) if isinstance(counted, int) else NO_USAGE
+        try:
+            return EmbeddingResponse(vectors, model=value.get("model") or None, usage=used, raw=value)
+        except (TypeError, OverflowError):
+            pass
+        raise ProtocolError("an embedding of the answer is not a list of numbers", kind="schema")
+
+
+def encode_models() -> HTTPCall:
+    """Return the exchange that lists the models of the machine."""
+    return HTTPCall("GET", "/api/tags")
+
+
+def decode_models(body: bytes) -> tuple[tuple[str, datetime | None], ...]:
+    """Return name and date of each model."""
+    models = loads(body)
+    listed = models.get("models") if isinstance(models, Mapping) else None
+    if not isinstance(listed, list) or not all(isinstance(item, Mapping) and item.get("name") for item in listed):
+        raise ProtocolError("the answer holds no list of models", kind="schema")
+    return tuple((str(item["name"]), moment(item.get("modified_at"))) for item in listed)
