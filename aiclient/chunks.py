@@ -48,6 +48,8 @@ class ChatStreamChunk:
         signature: Seals the reasoning so far.
         origin: The vendor, where the chunk carries its data.
         provider_data: That vendor's own data for the current part.
+        block: The part that text, reasoning, sources and seals belong to, where the protocol numbers its parts: two of
+            one kind in a row stay apart.
     """
 
     content: str = ""
@@ -68,6 +70,7 @@ class ChatStreamChunk:
     signature: str | None = None
     origin: str | None = None
     provider_data: Mapping[str, Any] | None = None
+    block: int | None = None
 
     @property
     def delta(self) -> ChatStreamChunk:
@@ -81,7 +84,7 @@ class ChatStreamChunk:
 
 
 class _Run:
-    """Consecutive pieces of one kind, joined when asked for."""
+    """Pieces of one part, joined when asked for: those of one block, else consecutive ones of one kind."""
 
     __slots__ = ("citations", "data", "kind", "origin", "pieces", "signature")
 
@@ -123,37 +126,49 @@ class _Call:
 class _Answer:
     """One choice under construction; its runs stand in the order in which they began."""
 
-    __slots__ = ("calls", "finish_reason", "logprobs", "raw_finish_reason", "runs")
+    __slots__ = ("blocks", "calls", "finish_reason", "logprobs", "raw_finish_reason", "runs")
 
     def __init__(self) -> None:
         self.runs: list[_Run | _Call | Part] = []
+        self.blocks: dict[int, _Run] = {}
         self.calls: dict[int, _Call] = {}
         self.finish_reason: FinishReason | None = None
         self.raw_finish_reason: str | None = None
         self.logprobs: list[Any] | None = None
 
-    def run(self, kind: type[TextPart | ReasoningPart | RefusalPart]) -> _Run:
-        """Return the run that pieces of `kind` go to: the last one if it is of that kind, else a new one."""
-        last = self.runs[-1] if self.runs else None
-        if isinstance(last, _Run) and last.kind is kind:
-            return last
+    def run(self, kind: type[TextPart | ReasoningPart | RefusalPart], block: int | None = None) -> _Run:
+        """Return the run that pieces of `kind` go to: their block's, or the last one if it is of that kind, else a new one."""
+        if block is None:
+            last = self.runs[-1] if self.runs else None
+            if isinstance(last, _Run) and last.kind is kind:
+                return last
+        elif (found := self.blocks.get(block)) is not None and found.kind is kind:
+            return found
         new = _Run(kind)
         self.runs.append(new)
+        if block is not None:
+            self.blocks[block] = new
         return new
+
+    def _current(self, block: int | None) -> _Run | None:
+        if block is not None:
+            return self.blocks.get(block)
+        last = self.runs[-1] if self.runs else None
+        return last if isinstance(last, _Run) else None
 
     def add(self, chunk: ChatStreamChunk) -> None:
         if chunk.content:
-            self.run(TextPart).pieces.append(chunk.content)
+            self.run(TextPart, chunk.block).pieces.append(chunk.content)
         if chunk.reasoning:
-            self.run(ReasoningPart).pieces.append(chunk.reasoning)
+            self.run(ReasoningPart, chunk.block).pieces.append(chunk.reasoning)
         if chunk.refusal:
-            self.run(RefusalPart).pieces.append(chunk.refusal)
+            self.run(RefusalPart, chunk.block).pieces.append(chunk.refusal)
         for delta in chunk.tool_calls:
             self._call(delta, chunk.origin)
         if chunk.parts:
             self.runs.extend(chunk.parts)
         if chunk.citations:
-            self.run(TextPart).citations.extend(chunk.citations)
+            self.run(TextPart, chunk.block).citations.extend(chunk.citations)
         if chunk.finish_reason is not None:
             self.finish_reason = chunk.finish_reason
             self.raw_finish_reason = chunk.raw_finish_reason
@@ -178,12 +193,14 @@ class _Answer:
             call.origin, call.data = origin, {**(call.data or {}), **delta.provider_data}
 
     def _seal(self, chunk: ChatStreamChunk) -> None:
-        last = self.runs[-1] if self.runs else None
+        run = self._current(chunk.block)
         if chunk.signature is None and chunk.provider_data is None:
-            if chunk.reasoning and isinstance(last, _Run) and last.kind is ReasoningPart:
-                last.origin = chunk.origin
+            own = ReasoningPart if chunk.reasoning else TextPart if chunk.citations else None
+            if run is not None and run.kind is own:
+                run.origin = chunk.origin
             return
-        run = last if isinstance(last, _Run) and chunk.signature is None else self.run(ReasoningPart)
+        if run is None or chunk.signature is not None:
+            run = self.run(ReasoningPart, chunk.block)
         run.origin = chunk.origin
         run.signature = chunk.signature or run.signature
         if chunk.provider_data is not None:

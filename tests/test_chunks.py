@@ -318,3 +318,27 @@ def test_folding_is_linear_in_the_number_of_chunks():
         fold.add(text("x"))
     (run,) = fold._answers[0].runs
     assert len(run.pieces) == 10_000 and fold.response().message.content == "x" * 10_000
+
+
+def test_pieces_of_different_blocks_stay_apart_and_those_of_one_block_come_together():
+    found = parts(text("a", block=0), text("b", block=1), text("c", block=0))
+    assert found == (TextPart("ac"), TextPart("b"))
+
+
+def test_a_signature_seals_the_thinking_of_its_block_even_when_there_is_no_text_of_it():
+    found = parts(
+        ChatStreamChunk(reasoning="I see", origin="anthropic", block=0),
+        text("x", block=1),
+        ChatStreamChunk(signature="s0", origin="anthropic", block=0),
+        ChatStreamChunk(signature="s2", origin="anthropic", block=2),
+    )
+    assert found == (
+        ReasoningPart("I see", "s0", origin="anthropic"),
+        TextPart("x"),
+        ReasoningPart("", "s2", origin="anthropic"),
+    )
+
+
+def test_sources_with_a_vendor_s_data_mark_their_text_as_that_vendor_s():
+    found = parts(text("so", block=0), ChatStreamChunk(citations=(SOURCE,), origin="anthropic", block=0))
+    assert found == (TextPart("so", (SOURCE,), origin="anthropic"),)
