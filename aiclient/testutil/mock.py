@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
 import zlib
@@ -110,7 +111,7 @@ class MockProvider:
         if self._embeddings_func is not None:
             return _checked(await _value(self._embeddings_func(request)), EmbeddingResponse)
         if isinstance(self._reply, AIClientError):
-            raise self._reply
+            raise _anew(self._reply)
         vectors = [_vector(text, request.dimensions or DIMENSIONS) for text in request.input]
         usage = Usage(prompt_tokens=sum(len(text.split()) for text in request.input), completion_tokens=0)
         return EmbeddingResponse(vectors, model=request.model or self.info.model, usage=usage)
@@ -134,7 +135,7 @@ class MockProvider:
         if callable(reply):
             reply = await _value(reply(request))
         if isinstance(reply, AIClientError):
-            raise reply
+            raise _anew(reply)
         return reply
 
     def _answer(self, text: str, request: ChatRequest) -> ChatResponse:
@@ -147,6 +148,13 @@ class MockProvider:
             id=f"mock-{self.calls}",
             model=request.model or self.info.model,
         )
+
+
+def _anew(error: AIClientError) -> AIClientError:
+    """Copy an error, because layers write on it: two calls must not share attempts, a partial answer or a traceback."""
+    fresh = copy.copy(error)
+    fresh.__cause__ = error.__cause__
+    return fresh
 
 
 async def _value(value: Any) -> Any:
@@ -182,7 +190,7 @@ class _Chunks(AsyncIterator[ChatStreamChunk]):
     async def __anext__(self) -> ChatStreamChunk:
         for chunk in self._chunks:
             if isinstance(chunk, AIClientError):
-                raise chunk
+                raise _anew(chunk)
             return evolve(chunk)
         raise StopAsyncIteration
 
