@@ -18,6 +18,7 @@ __all__ = ["PROVIDERS", "provider_for", "split"]
 PROVIDERS: Final = {
     "compatible": "aiclient.providers.compatible:CompatibleProvider",
     "mock": "aiclient.testutil.mock:MockProvider",
+    "ollama": "aiclient.providers.ollama:OllamaProvider",
     "openai": "aiclient.providers.openai:OpenAIProvider",
 }
 """Prefix of model strings -> where the class is."""

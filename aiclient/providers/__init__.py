@@ -8,11 +8,12 @@ from .._lazy import lazy
 
 if TYPE_CHECKING:
     from .compatible import CompatibleProvider
+    from .ollama import OllamaProvider
     from .openai import OpenAIProvider
 
-__all__ = ["CompatibleProvider", "OpenAIProvider"]
+__all__ = ["CompatibleProvider", "OllamaProvider", "OpenAIProvider"]
 
-_MODULES: Final = {"CompatibleProvider": ".compatible", "OpenAIProvider": ".openai"}
+_MODULES: Final = {"CompatibleProvider": ".compatible", "OllamaProvider": ".ollama", "OpenAIProvider": ".openai"}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any, Final
 
 from ..errors import ProtocolError
@@ -17,10 +16,11 @@ from ..request import ChatOptions, ChatRequest, EmbeddingRequest, HTTPCall, Tool
 from ..response import NO_USAGE, ChatResponse, EmbeddingResponse, FinishReason, Usage
 from .codec import Encoded
 from .failures import told_failure
-from .jsons import dumps, loads
+from .jsons import dumps
 from .ollama_stream import OllamaDecoder, finish, moment, parts_of, usage
 from .openai_answer import json_object
 from .openai_messages import Notes
+from .openai_models import ListedModel
 
 __all__ = ["OllamaChat", "OllamaEmbeddings", "decode_models", "encode_models"]
 
@@ -215,10 +215,9 @@ def encode_models() -> HTTPCall:
     return HTTPCall("GET", "/api/tags")
 
 
-def decode_models(body: bytes) -> tuple[tuple[str, datetime | None], ...]:
-    """Return name and date of each model."""
-    models = loads(body)
-    listed = models.get("models") if isinstance(models, Mapping) else None
+def decode_models(body: bytes) -> tuple[ListedModel, ...]:
+    """Return the models of the machine, by the date of their last change."""
+    listed = json_object(body).get("models")
     if not isinstance(listed, list) or not all(isinstance(item, Mapping) and item.get("name") for item in listed):
         raise ProtocolError("the answer holds no list of models", kind="schema")
-    return tuple((str(item["name"]), moment(item.get("modified_at"))) for item in listed)
+    return tuple(ListedModel(str(item["name"]), moment(item.get("modified_at")), raw=item) for item in listed)

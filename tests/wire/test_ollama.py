@@ -202,9 +202,8 @@ def test_embeddings_keep_their_order_and_number():
 
 def test_models_are_listed_with_their_dates():
     assert encode_models().url == "/api/tags"
-    ((name, date),) = decode_models(b'{"models":[{"name":"llama3:8b","modified_at":"2026-01-02T03:04:05.123456789Z"}]}')
-    assert name == "llama3:8b"
-    assert date is None or date.year == 2026
+    (model,) = decode_models(b'{"models":[{"name":"llama3:8b","modified_at":"2026-01-02T03:04:05.123456Z","size":5}]}')
+    assert (model.id, model.created_at.year, model.raw["size"]) == ("llama3:8b", 2026, 5)
     with pytest.raises(ProtocolError):
         decode_models(b'{"models":[{}]}')
 
