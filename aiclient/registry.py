@@ -75,6 +75,6 @@ def provider_for(name: str, /, **options: Any) -> Provider:
 def _unknown(name: str) -> str:
     known = ", ".join(f"{prefix}:" for prefix in sorted(PROVIDERS))
     prefix = name.partition(":")[0].partition("/")[0]
-    close = difflib.get_close_matches(prefix, PROVIDERS, 1)
+    close = difflib.get_close_matches(prefix, PROVIDERS, 1, cutoff=0.75)
     hint = f"; did you mean {close[0]}:?" if close else "."
     return f"{name!r} names no provider{hint} Write provider:model, with one of {known}, or pass a Provider"
