@@ -98,6 +98,11 @@ _QUOTA_CODES: Final = frozenset(
         "exceeded_current_quota_error",  # Moonshot
         "insufficient_balance",
         "insufficient_credits",
+        # Anthropic's `error.details.error_code`, with 402 and 429 (SDK anthropic 2.11.0, types/shared, 2026-11)
+        "contract_spend_limit_reached",
+        "enforced_spend_limit_reached",
+        "linked_organization_billing_unavailable",
+        "linked_organization_spend_limit_reached",
     }
 )
 _QUOTA_TEXT: Final = re.compile(
@@ -128,6 +133,8 @@ class Complaint:
     code: str | None = None
     param: str | None = None
     status: int | None = None
+    request_id: str | None = None
+    """As the body gives it: errors inside a stream have no headers of their own (Anthropic)."""
 
     @property
     def word(self) -> str | None:
@@ -148,21 +155,24 @@ def complaint(value: Any) -> Complaint:
         return Complaint(value if isinstance(value, str) else "")
     inner = value.get("error")
     if isinstance(inner, Mapping):
-        return _from_object(inner)
+        return _from_object(inner, _word(value.get("request_id")))
     if isinstance(inner, str):
         return Complaint(inner, code=_word(value.get("code")), status=_status(value))
     return _from_object(value)
 
 
-def _from_object(value: Mapping[str, Any]) -> Complaint:
-    deeper = value.get("innererror") or value.get("inner_error")
+def _from_object(value: Mapping[str, Any], request_id: str | None = None) -> Complaint:
+    deeper, details = value.get("innererror") or value.get("inner_error"), value.get("details")
     code = deeper.get("code") if isinstance(deeper, Mapping) else None
+    if isinstance(details, Mapping):  # Anthropic's finer word
+        code = code or details.get("error_code")
     return Complaint(
         _text(value),
         _word(value.get("type") or value.get("status") or value.get("__type")),
         _word(code) or _word(value.get("code")),
         _word(value.get("param")),
         _status(value),
+        request_id,
     )
 
 
@@ -213,7 +223,7 @@ def failure(
     told = _read(body)
     amazon = headers.get("x-amzn-errortype")
     if amazon and told.type is None:  # "ExpiredTokenException:http://internal..."
-        told = Complaint(told.message, amazon.partition(":")[0], told.code, told.param)
+        told = Complaint(told.message, amazon.partition(":")[0], told.code, told.param, request_id=told.request_id)
     return _error(told, status, facts, shown=status)
 
 
@@ -232,7 +242,7 @@ def _error(told: Complaint, status: int, facts: HeaderFacts, *, shown: int | Non
         _safe(told.message) or f"the service answered {status} and did not say why",
         status_code=shown,
         code=told.word,
-        request_id=facts.request_id,
+        request_id=facts.request_id or told.request_id,
         retry_after=facts.retry_after,
         rate_limit=facts.rate_limit,
         should_retry=facts.should_retry,
