@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any, Literal, TypeAlias, cast, overload
 
 from ..errors import ConfigError, UnsupportedFeatureError
@@ -79,6 +80,16 @@ class _Function(Layer):
 class _OpenFunction(_Function):
     async def around(self, request: Q, inner: Provider, call_next: Callable[[Q], Awaitable[R]]) -> R:  # noqa: ARG002
         return cast("R", await self._run(request, call_next, (ChatResponse, ChatStream, EmbeddingResponse)))
+
+    async def chat_stream(self, request: ChatRequest, inner: Provider) -> ChatStream:
+        async with AsyncExitStack() as lost:  # a function that raises, or forgets to return, leaves its stream open
+
+            async def call_next(request: ChatRequest) -> ChatStream:
+                return await lost.enter_async_context(await inner.chat_stream(request))
+
+            result = await self.around(request, inner, call_next)
+            lost.pop_all()
+            return result
 
 
 class _ChatFunction(_Function):
