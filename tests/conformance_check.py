@@ -179,6 +179,7 @@ def models(record, result, error):
         yield "answer", "models", repr(error)
     elif "model_ids" in expected:
         yield from _differs("number of models", expected["models"], len(result))
-        yield from _differs("first model ids", expected["model_ids"], [model.id for model in result[: len(expected["model_ids"])]])
+        first = [model.id for model in result][: len(expected["model_ids"])]
+        yield from _differs("first model ids", expected["model_ids"], first)
     else:
         yield from _differs("model id", expected.get("model"), result.id)

@@ -1,6 +1,5 @@
 """Feed one recorded stream in many ways: split into reads of several sizes, and cut off at every event."""
 
-import asyncio
 import re
 
 from aiclient.errors import AIClientError, ProtocolError, StreamInterruptedError
@@ -42,11 +41,6 @@ async def read(pieces, request, service):
         return None, error, error.partial
 
 
-def drive(pieces, request, service):
-    """Run `read`, which never waits, without an event loop of its own for each of thousands of streams."""
-    return _LOOP.run_until_complete(read(pieces, request, service))
-
-
 def cuts(body):
     """Return the places after each event."""
     return [match.end() for match in re.finditer(rb"\r\n\r\n|\n\n|\r\r", body)]
@@ -83,21 +77,11 @@ def _cut(body, whole, request, service, end):
         yield f"partial at {end}", whole.message.content, partial.message.content
 
 
-_LOOP = asyncio.new_event_loop()
-
-
 def _run(pieces, request, service):
+    """Run `read`, which never waits, inside the event loop that is running."""
+    reading = read(pieces, request, service)
     try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return drive(pieces, request, service)
-    return _sent(read(pieces, request, service))
-
-
-def _sent(coroutine):
-    """Run a coroutine that never waits inside a loop that is running."""
-    try:
-        coroutine.send(None)
+        reading.send(None)
     except StopIteration as result:
         return result.value
     raise AssertionError("reading pieces from memory waited")

@@ -70,7 +70,7 @@ class OpenAIChatDecoder:
             return chunks
         try:
             if not self._sniffed:
-                self._sniff(data)
+                data = self._sniff(data)
             if self._whole is not None:
                 self._keep(data)
                 return chunks
@@ -111,12 +111,14 @@ class OpenAIChatDecoder:
 
     # --- an answer that is no stream ---
 
-    def _sniff(self, data: bytes) -> None:
+    def _sniff(self, data: bytes) -> bytes:
         """Look at the first byte: content types lie in both directions, an event stream never begins with a brace."""
-        start = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-        self._sniffed = bool(start)
-        if start in (b"{", b"<", b"["):
-            self._whole = []
+        text = data.lstrip(b"\xef\xbb\xbf \t\r\n")
+        self._sniffed = bool(text)
+        if text[:1] not in (b"{", b"<", b"["):
+            return data
+        self._whole = []
+        return text
 
     def _keep(self, data: bytes) -> None:
         assert self._whole is not None
