@@ -79,6 +79,11 @@ class ApiKey:
         return self._secret
 
     @property
+    def known(self) -> SecretStr | None:
+        """The key last used; None before the first use."""
+        return self._secret
+
+    @property
     def scope(self) -> str | None:
         """A keyed hash of the key, which tells tenants apart; of a callable, whose keys change, a name of its own."""
         if self._ask is not None:

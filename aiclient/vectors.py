@@ -48,7 +48,9 @@ def _norm(vector: Sequence[float]) -> float:
 
 def _cosine(a: Sequence[float], norm: float, b: Sequence[float]) -> float:
     if len(a) != len(b):
-        raise InvalidRequestError(f"vectors of {len(a)} and {len(b)} numbers cannot be compared: were they made by one model?")
+        raise InvalidRequestError(
+            f"vectors of {len(a)} and {len(b)} numbers cannot be compared: were they made by one model?"
+        )
     other = _norm(b)
     if 1e-150 < norm * other < 1e150:
         cosine: float = sum(map(mul, a, b)) / (norm * other)

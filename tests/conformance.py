@@ -234,7 +234,9 @@ def _line(name, count):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--api", action="append", help=f"default: {', '.join(APIS)}; 'all' is everything in this protocol")
+    parser.add_argument(
+        "--api", action="append", help=f"default: {', '.join(APIS)}; 'all' is everything in this protocol"
+    )
     parser.add_argument("--show", type=int, default=0, metavar="N", help="print the first N records that differ")
     parser.add_argument("--loopback", action="store_true", help="over real connections on 127.0.0.1")
     parser.add_argument("--splits", action="store_true", help="also split and cut every stream")
@@ -243,11 +245,11 @@ def main():
     if "all" in apis:
         names = sorted(path.name.removesuffix(".jsonl.gz") for path in given.folder.glob("*.jsonl.gz"))
         apis = [n for n in names if n.endswith((".chat", ".openai_chat")) and n not in NOT_OPENAI_CHAT]
-        apis += [n for n in names if n.endswith((".openai_embeddings", ".embeddings")) and n not in NOT_OPENAI_EMBEDDINGS]
+        apis += [
+            n for n in names if n.endswith((".openai_embeddings", ".embeddings")) and n not in NOT_OPENAI_EMBEDDINGS
+        ]
         apis += [n for n in names if n.endswith(".models") and n not in NOT_OPENAI_MODELS]
-    matched = asyncio.run(
-        check(given.folder, apis, loopback=given.loopback, with_splits=given.splits, show=given.show)
-    )
+    matched = asyncio.run(check(given.folder, apis, loopback=given.loopback, with_splits=given.splits, show=given.show))
     sys.exit(0 if matched else 1)
 
 

@@ -50,7 +50,9 @@ def test_a_key_may_be_optional():
     assert key.scope is None
 
 
-@pytest.mark.parametrize("value", ["se cret", "secret ", " secret", "secret\n\n", "sec\tret", "sec\0ret", "secrét", "secret\x7f"])
+@pytest.mark.parametrize(
+    "value", ["se cret", "secret ", " secret", "secret\n\n", "sec\tret", "sec\0ret", "secrét", "secret\x7f"]
+)
 def test_what_cannot_be_a_key_is_refused_and_not_shown(value):
     with pytest.raises(ConfigError) as caught:
         got(ApiKey(value, provider="p"))
@@ -137,7 +139,8 @@ def test_scopes_tell_keys_apart_and_do_not_show_them(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("key", "vendor"), [("sk-ant-x", "Anthropic"), ("sk-or-x", "OpenRouter"), ("gsk_x", "Groq"), ("sk-proj-x", None), ("x", None)]
+    ("key", "vendor"),
+    [("sk-ant-x", "Anthropic"), ("sk-or-x", "OpenRouter"), ("gsk_x", "Groq"), ("sk-proj-x", None), ("x", None)],
 )
 def test_keys_look_like_their_vendors(key, vendor):
     assert vendor_of(SecretStr(key)) == vendor

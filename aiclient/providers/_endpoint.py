@@ -24,7 +24,9 @@ class Endpoint:
         allow_insecure: Whether a key may travel unencrypted to another machine.
     """
 
-    def __init__(self, base_url: str, *, headers: Mapping[str, Any] | None = None, allow_insecure: bool = False) -> None:
+    def __init__(
+        self, base_url: str, *, headers: Mapping[str, Any] | None = None, allow_insecure: bool = False
+    ) -> None:
         try:
             parts = urlsplit(base_url.strip())
             port = parts.port

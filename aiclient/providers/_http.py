@@ -121,7 +121,9 @@ class HTTPProvider:
         limit = self._embeddings.batch_limit
         answers = []
         for start in range(0, len(request.input), limit):
-            batch = opened if len(request.input) <= limit else evolve(opened, input=request.input[start : start + limit])
+            batch = (
+                opened if len(request.input) <= limit else evolve(opened, input=request.input[start : start + limit])
+            )
             answers.append(await self._embed(self._embeddings, request, batch, model, context))
         return answers[0] if len(answers) == 1 else _joined(answers)
 
@@ -224,7 +226,9 @@ class HTTPProvider:
         """Return the time limits of an exchange: the call's, lowered by this provider's own."""
         own, timeouts, deadline = self._timeouts, context.timeouts, context.deadline
         if own is not None:
-            timeouts = evolve(timeouts, connect=_least(own.connect, timeouts.connect), pool=_least(own.pool, timeouts.pool))
+            timeouts = evolve(
+                timeouts, connect=_least(own.connect, timeouts.connect), pool=_least(own.pool, timeouts.pool)
+            )
             ends = None if own.total is None else context.clock.monotonic() + own.total
             deadline = _least(ends, deadline)
         return {"clock": context.clock, "timeouts": timeouts, "deadline": deadline}

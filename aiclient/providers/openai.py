@@ -89,4 +89,6 @@ class OpenAIProvider(HTTPProvider):
         super()._check(secret)
         other = vendor_of(secret) if secret is not None and self._endpoint.host == _OWN_HOST else None
         if other is not None:
-            raise ConfigError(f"the key for {self.name} is one of {other}'s and would be shown to OpenAI; check api_key")
+            raise ConfigError(
+                f"the key for {self.name} is one of {other}'s and would be shown to OpenAI; check api_key"
+            )

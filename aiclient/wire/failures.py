@@ -119,9 +119,13 @@ _FILTER_CODES: Final = frozenset(
         "responsibleaipolicyviolation",  # Azure, in `innererror`
     }
 )
-_FILTER_TEXT: Final = re.compile(r"content management policy|rejected .{0,40}by (?:the|our) safety system", re.IGNORECASE)
+_FILTER_TEXT: Final = re.compile(
+    r"content management policy|rejected .{0,40}by (?:the|our) safety system", re.IGNORECASE
+)
 
-_MODEL_TEXT: Final = re.compile(r"(?:the )?(?:requested )?model.{0,80}(?:not exist|not found)", re.IGNORECASE | re.DOTALL)
+_MODEL_TEXT: Final = re.compile(
+    r"(?:the )?(?:requested )?model.{0,80}(?:not exist|not found)", re.IGNORECASE | re.DOTALL
+)
 
 
 @frozen
@@ -219,7 +223,9 @@ def failure(
     if 300 <= status < 400:
         return _redirect(status, headers, facts)
     if not 400 <= status <= 599:
-        return ProtocolError(f"the service answered with the impossible status {status}", kind="http", status_code=status)
+        return ProtocolError(
+            f"the service answered with the impossible status {status}", kind="http", status_code=status
+        )
     told = _read(body)
     amazon = headers.get("x-amzn-errortype")
     if amazon and told.type is None:  # "ExpiredTokenException:http://internal..."
@@ -254,7 +260,9 @@ def _class_of(told: Complaint, status: int) -> type[ProviderError]:
     if words & _CONTEXT_CODES or (status in (400, 413, 422, 500, 503) and _CONTEXT_TEXT.search(text)):
         return ContextLengthError
     # Google says "exceeded your current quota" of limits per minute too, with the type RESOURCE_EXHAUSTED.
-    if words & _QUOTA_CODES or (status in (400, 403, 429) and "resource_exhausted" not in words and _QUOTA_TEXT.search(text)):
+    if words & _QUOTA_CODES or (
+        status in (400, 403, 429) and "resource_exhausted" not in words and _QUOTA_TEXT.search(text)
+    ):
         return QuotaExceededError
     if words & _FILTER_CODES or (status in (400, 403, 422) and _FILTER_TEXT.search(text)):
         return ContentFilterError

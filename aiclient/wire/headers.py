@@ -13,7 +13,14 @@ from ..response import RateLimitInfo
 
 __all__ = ["NO_FACTS", "HeaderFacts", "facts"]
 
-_REQUEST_IDS: Final = ("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "x-amz-request-id", "cf-ray")
+_REQUEST_IDS: Final = (
+    "x-request-id",
+    "request-id",
+    "x-amzn-requestid",
+    "apim-request-id",
+    "x-amz-request-id",
+    "cf-ray",
+)
 """Headers that identify the exchange for the service's support, best first."""
 
 _DURATION: Final = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?$")

@@ -142,14 +142,19 @@ class OpenAIChat:
         if wanted.minutes > 60:
             body["prompt_cache_retention"] = "24h"
             if wanted.minutes != 24 * 60:
-                notes.add("rounded_setting", f"prompt_cache ttl {wanted.ttl} became 24h, the nearest", "prompt_cache.ttl")
+                notes.add(
+                    "rounded_setting", f"prompt_cache ttl {wanted.ttl} became 24h, the nearest", "prompt_cache.ttl"
+                )
 
     def _format(self, wanted: ResponseFormat, notes: Notes) -> Json:
         if wanted.kind == "text":
             return {"type": "text"}
         if wanted.kind == "schema" and self.profile.json_schema:
             schema = {"name": wanted.name, "schema": wanted.schema, "strict": wanted.strict}
-            return {"type": "json_schema", "json_schema": {key: item for key, item in schema.items() if item is not None}}
+            return {
+                "type": "json_schema",
+                "json_schema": {key: item for key, item in schema.items() if item is not None},
+            }
         if wanted.kind == "schema":
             notes.unsupported("response_format.schema", "any JSON object was asked for instead")
         return {"type": "json_object"}

@@ -143,12 +143,16 @@ class MessageEncoder:
         return part.provider_data or {}
 
     def _unsupported(self, what: str) -> UnsupportedFeatureError:
-        return UnsupportedFeatureError(f"{self._profile.name}'s chat protocol takes no {what}", provider=self._profile.name)
+        return UnsupportedFeatureError(
+            f"{self._profile.name}'s chat protocol takes no {what}", provider=self._profile.name
+        )
 
     def _drop(self, part: Part) -> None:
         origin = getattr(part, "origin", None)
         if origin != self._origin:
-            self._notes.add("dropped_content", f"a {part.tag} part from {origin or 'elsewhere'} cannot be sent back here")
+            self._notes.add(
+                "dropped_content", f"a {part.tag} part from {origin or 'elsewhere'} cannot be sent back here"
+            )
 
     def _image(self, part: ImagePart) -> Json:
         if part.data is not None:
@@ -217,7 +221,9 @@ class MessageEncoder:
         if isinstance(part, AudioPart) and (id_ := self._own(part).get("id")):
             fields["audio"] = {"id": id_}
             return
-        self._notes.add("dropped_content", f"an assistant's {part.tag} part cannot be sent back to {self._profile.name}")
+        self._notes.add(
+            "dropped_content", f"an assistant's {part.tag} part cannot be sent back to {self._profile.name}"
+        )
         if isinstance(part, AudioPart) and part.transcript:
             texts.append(TextPart(part.transcript))
 
@@ -245,7 +251,9 @@ class MessageEncoder:
         """Keep what a tool message cannot carry for a user message after all results of this turn."""
         items = [item for part in parts for item in self._item(part)]
         if items:
-            self._notes.add("moved_content", "tool messages carry text only; the rest of a result went into a user message")
+            self._notes.add(
+                "moved_content", "tool messages carry text only; the rest of a result went into a user message"
+            )
             self._held += [{"type": "text", "text": f"From the result of tool call {result.tool_call_id}:"}, *items]
 
     def _release(self) -> None:

@@ -41,7 +41,9 @@ def test_retry_after_counts_on_failures_only(status):
     assert of({"retry-after": "3", "x-should-retry": "true"}, status=status) == NO_FACTS
 
 
-@pytest.mark.parametrize(("text", "expected"), [("true", True), ("false", False), ("True", True), ("maybe", None), ("", None)])
+@pytest.mark.parametrize(
+    ("text", "expected"), [("true", True), ("false", False), ("True", True), ("maybe", None), ("", None)]
+)
 def test_the_services_word_on_retrying_is_read(text, expected):
     assert of({"x-should-retry": text}).should_retry is expected
 
@@ -61,7 +63,11 @@ def openai(**values):
 
 def test_openai_limits_are_read():
     headers = openai(
-        limit_requests="500", remaining_requests="499", reset_requests="120ms", limit_tokens="30000", remaining_tokens="29000"
+        limit_requests="500",
+        remaining_requests="499",
+        reset_requests="120ms",
+        limit_tokens="30000",
+        remaining_tokens="29000",
     )
     assert of({**headers, "x-ratelimit-reset-tokens": "6m0s"}, status=200).rate_limit == RateLimitInfo(
         limit_requests=500,
@@ -75,8 +81,20 @@ def test_openai_limits_are_read():
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("1s", 1.0), ("20ms", 0.02), ("6m0s", 360.0), ("2m59.56s", 179.56), ("1h1m1s", 3661.0), ("1d2h", 93600.0), ("10", 10.0)]
-    + [("soon", None), ("-1s", None), ("1741305600000", None), ("1970-01-01T00:00:00Z", None), ("2099-01-01T00:00:00", None)],
+    [
+        ("1s", 1.0),
+        ("20ms", 0.02),
+        ("6m0s", 360.0),
+        ("2m59.56s", 179.56),
+        ("1h1m1s", 3661.0),
+        ("1d2h", 93600.0),
+        ("10", 10.0),
+        ("soon", None),
+        ("-1s", None),
+        ("1741305600000", None),
+        ("1970-01-01T00:00:00Z", None),
+        ("2099-01-01T00:00:00", None),
+    ],
 )
 def test_durations_are_read(text, seconds):
     headers = openai(remaining_requests="1", reset_requests=text)

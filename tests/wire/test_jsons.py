@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 from aiclient.errors import InvalidRequestError, ProtocolError
 from aiclient.wire import jsons
 
-BACK_ENDS = ["standard", pytest.param("orjson", marks=pytest.mark.skipif(not importlib.util.find_spec("orjson"), reason="orjson"))]
+BACK_ENDS = [
+    "standard",
+    pytest.param("orjson", marks=pytest.mark.skipif(not importlib.util.find_spec("orjson"), reason="orjson")),
+]
 
 
 @pytest.fixture(params=BACK_ENDS)
@@ -44,8 +47,29 @@ def test_loads_gives_the_value(loads, text, value):
 
 @pytest.mark.parametrize(
     "text",
-    [b"", b" ", b"{", b"{}x", b"[1,]", b"nul", b"NaN", b"[Infinity]", b"-Infinity", b'"\n"', b"'a'", b"01", b"1.", b".5"]
-    + [b'"\xff"', b'"\xed\xa0\x80"', "{}".encode("utf-16"), b"9" * 5000, b"\xc2\xa0{}", b"\x0c{}", b"data: {}"],
+    [
+        b"",
+        b" ",
+        b"{",
+        b"{}x",
+        b"[1,]",
+        b"nul",
+        b"NaN",
+        b"[Infinity]",
+        b"-Infinity",
+        b'"\n"',
+        b"'a'",
+        b"01",
+        b"1.",
+        b".5",
+        b'"\xff"',
+        b'"\xed\xa0\x80"',
+        "{}".encode("utf-16"),
+        b"9" * 5000,
+        b"\xc2\xa0{}",
+        b"\x0c{}",
+        b"data: {}",
+    ],
 )
 def test_loads_refuses_what_is_not_json(loads, text):
     with pytest.raises(ProtocolError) as caught:
@@ -68,7 +92,9 @@ def test_the_error_never_quotes_the_text(loads):
 
 
 numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-values = st.recursive(st.none() | st.booleans() | numbers | st.text(), lambda v: st.lists(v) | st.dictionaries(st.text(), v))
+values = st.recursive(
+    st.none() | st.booleans() | numbers | st.text(), lambda v: st.lists(v) | st.dictionaries(st.text(), v)
+)
 
 
 @given(values)

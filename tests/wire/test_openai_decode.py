@@ -51,24 +51,43 @@ def test_padding_before_the_body_is_skipped():
         ({"content": None, "refusal": "no"}, (RefusalPart("no"),)),
         ({"content": "a", "refusal": ""}, (TextPart("a"),)),
         ({"content": "a", "reasoning_content": "t"}, (ReasoningPart("t", origin="vendor"), TextPart("a"))),
-        ({"content": "a", "reasoning": "t", "reasoning_content": None}, (ReasoningPart("t", origin="vendor"), TextPart("a"))),
         (
-            {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "t"}]}, {"type": "text", "text": "a"}]},
+            {"content": "a", "reasoning": "t", "reasoning_content": None},
+            (ReasoningPart("t", origin="vendor"), TextPart("a")),
+        ),
+        (
+            {
+                "content": [
+                    {"type": "thinking", "thinking": [{"type": "text", "text": "t"}]},
+                    {"type": "text", "text": "a"},
+                ]
+            },
             (ReasoningPart("t", origin="vendor"), TextPart("a")),
         ),
         ({"content": ["a", {"type": "refusal", "refusal": "b"}]}, (TextPart("a"), RefusalPart("b"))),
         ({"content": [{"type": "new", "x": 1}]}, (OpaquePart("vendor", {"type": "new", "x": 1}),)),
         (
             {"content": "", "reasoning_details": [{"type": "reasoning.encrypted", "data": "x"}]},
-            (ReasoningPart(origin="vendor", provider_data={"reasoning_details": [{"type": "reasoning.encrypted", "data": "x"}]}), TextPart("")),
+            (
+                ReasoningPart(
+                    origin="vendor", provider_data={"reasoning_details": [{"type": "reasoning.encrypted", "data": "x"}]}
+                ),
+                TextPart(""),
+            ),
         ),
-        ({"content": "a", "extra_content": {"g": 1}}, (ReasoningPart(origin="vendor", provider_data={"extra_content": {"g": 1}}), TextPart("a"))),
+        (
+            {"content": "a", "extra_content": {"g": 1}},
+            (ReasoningPart(origin="vendor", provider_data={"extra_content": {"g": 1}}), TextPart("a")),
+        ),
         (
             {"content": "a", "images": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,eA=="}}]},
             (TextPart("a"), ImagePart(data=b"x", media_type="image/png")),
         ),
         ({"content": [{"type": "image_url", "image_url": {"url": "https://x"}}]}, (ImagePart(url="https://x"),)),
-        ({"content": None, "images": [{"image_url": {"url": "data:image/png;base64,?"}}]}, (ImagePart(url="data:image/png;base64,?"),)),
+        (
+            {"content": None, "images": [{"image_url": {"url": "data:image/png;base64,?"}}]},
+            (ImagePart(url="data:image/png;base64,?"),),
+        ),
         ({"content": None, "images": [{"x": 1}]}, (OpaquePart("vendor", {"x": 1}),)),
         (
             {"content": None, "audio": {"id": "a1", "data": "eA==", "transcript": "t", "expires_at": 1}},
@@ -76,7 +95,7 @@ def test_padding_before_the_body_is_skipped():
         ),
         ({"content": "", "audio": {"id": "", "data": "", "transcript": ""}}, (TextPart(""),)),
     ],
-)  # fmt: skip
+)
 def test_messages_become_parts(message, expected):
     assert parts(**message) == expected
 
@@ -85,7 +104,11 @@ def test_sources_become_citations():
     item = {"url": "https://x", "title": "X", "start_index": 0, "end_index": 3, "content": "q"}
     nowhere = {"url": "https://y", "title": "", "start_index": 0, "end_index": 0}
     file = {"type": "file", "file": {"hash": "h"}}
-    annotations = [{"type": "url_citation", "url_citation": item}, {"type": "url_citation", "url_citation": nowhere}, file]
+    annotations = [
+        {"type": "url_citation", "url_citation": item},
+        {"type": "url_citation", "url_citation": nowhere},
+        file,
+    ]
     text, opaque = parts(content="abc", annotations=annotations)
     assert text.citations == (Citation("https://x", "X", "q", 0, 3), Citation("https://y"))
     assert opaque == OpaquePart("vendor", {"annotations": [file]})
@@ -95,7 +118,10 @@ def test_sources_become_citations():
     ("fields", "expected"),
     [
         ({"citations": ["https://x"]}, Citation("https://x")),
-        ({"citations": ["https://x"], "search_results": [{"url": "https://y", "title": "Y"}]}, Citation("https://y", "Y")),
+        (
+            {"citations": ["https://x"], "search_results": [{"url": "https://y", "title": "Y"}]},
+            Citation("https://y", "Y"),
+        ),
     ],
 )
 def test_sources_beside_the_choices_become_citations(fields, expected):
@@ -105,14 +131,27 @@ def test_sources_beside_the_choices_become_citations(fields, expected):
 @pytest.mark.parametrize(
     ("message", "expected"),
     [
-        ({"tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}, ToolCall("c", "f", "{}")),
+        (
+            {"tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+            ToolCall("c", "f", "{}"),
+        ),
         ({"tool_calls": [{"id": "c", "function": {"name": "f", "arguments": None}}]}, ToolCall("c", "f", "")),
-        ({"tool_calls": [{"id": "c", "function": {"name": "f", "arguments": {"a": 1}}}]}, ToolCall("c", "f", '{"a":1}')),
+        (
+            {"tool_calls": [{"id": "c", "function": {"name": "f", "arguments": {"a": 1}}}]},
+            ToolCall("c", "f", '{"a":1}'),
+        ),
         ({"tool_calls": [{"function": {"name": "f"}}]}, ToolCall("call_0", "f", "")),
         ({"tool_calls": [{"id": 0, "function": {"name": "f"}}]}, ToolCall("0", "f", "")),
-        ({"tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "f", "input": "x"}}]}, ToolCall("c", "f", "x", "custom")),
         (
-            {"tool_calls": [{"id": "c", "type": "function", "function": {"name": "f"}, "custom": {"name": "", "input": ""}}]},
+            {"tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "f", "input": "x"}}]},
+            ToolCall("c", "f", "x", "custom"),
+        ),
+        (
+            {
+                "tool_calls": [
+                    {"id": "c", "type": "function", "function": {"name": "f"}, "custom": {"name": "", "input": ""}}
+                ]
+            },
             ToolCall("c", "f", ""),
         ),
         ({"function_call": {"name": "f", "arguments": "{}"}}, ToolCall("call_0", "f", "{}")),
@@ -121,7 +160,7 @@ def test_sources_beside_the_choices_become_citations(fields, expected):
             ToolCall("c", "f", "", origin="vendor", provider_data={"extra_content": {"g": 1}}),
         ),
     ],
-)  # fmt: skip
+)
 def test_tool_calls_of_any_form_are_read(message, expected):
     assert parts(content=None, **message) == (expected,)
 
@@ -132,8 +171,18 @@ def test_an_empty_legacy_call_is_none():
 
 @pytest.mark.parametrize(
     ("word", "reason"),
-    [("stop", "stop"), ("length", "length"), ("tool_calls", "tool_calls"), ("function_call", "tool_calls"), ("eos", "stop")]
-    + [("content_filter", "content_filter"), ("error", "error"), ("", "other"), ("new", "other"), ("model_length", "length")],
+    [
+        ("stop", "stop"),
+        ("length", "length"),
+        ("tool_calls", "tool_calls"),
+        ("function_call", "tool_calls"),
+        ("eos", "stop"),
+        ("content_filter", "content_filter"),
+        ("error", "error"),
+        ("", "other"),
+        ("new", "other"),
+        ("model_length", "length"),
+    ],
 )
 def test_finish_reasons_are_a_closed_set(word, reason):
     response = decode(answer(reason=word))
@@ -157,7 +206,11 @@ def test_further_choices_are_alternatives_in_order():
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(None, None), ({"content": [{"token": "a"}], "refusal": None}, [{"token": "a"}]), ({"tokens": ["a"]}, [{"tokens": ["a"]}])],
+    [
+        (None, None),
+        ({"content": [{"token": "a"}], "refusal": None}, [{"token": "a"}]),
+        ({"tokens": ["a"]}, [{"tokens": ["a"]}]),
+    ],
 )
 def test_logprobs_are_one_list_of_entries(value, expected):
     body = answer()
@@ -221,8 +274,24 @@ def test_usage_is_converted_to_our_counting():
 @pytest.mark.parametrize(
     ("raw", "completion"),
     [
-        ({"prompt_tokens": 185, "completion_tokens": 68, "total_tokens": 723, "completion_tokens_details": {"reasoning_tokens": 470}}, 538),
-        ({"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 99, "completion_tokens_details": {"reasoning_tokens": 5}}, 20),
+        (
+            {
+                "prompt_tokens": 185,
+                "completion_tokens": 68,
+                "total_tokens": 723,
+                "completion_tokens_details": {"reasoning_tokens": 470},
+            },
+            538,
+        ),
+        (
+            {
+                "prompt_tokens": 10,
+                "completion_tokens": 20,
+                "total_tokens": 99,
+                "completion_tokens_details": {"reasoning_tokens": 5},
+            },
+            20,
+        ),
         ({"prompt_tokens": 10, "completion_tokens": 20, "completion_tokens_details": {"reasoning_tokens": 5}}, 20),
         ({"completion_tokens": 8.0}, 8),
         ({"completion_tokens": -1}, None),
@@ -230,13 +299,19 @@ def test_usage_is_converted_to_our_counting():
         ({"completion_tokens": True}, None),
         ({"completion_tokens": "8"}, None),
     ],
-)  # fmt: skip
+)
 def test_completion_tokens_include_reasoning(raw, completion):
     assert usage(raw).completion_tokens == completion
 
 
 @pytest.mark.parametrize(
-    "raw", [{"prompt_cache_hit_tokens": 3}, {"cached_tokens": 3}, {"num_cached_tokens": 3}, {"prompt_tokens_details": None, "cached_tokens": 3}]
+    "raw",
+    [
+        {"prompt_cache_hit_tokens": 3},
+        {"cached_tokens": 3},
+        {"num_cached_tokens": 3},
+        {"prompt_tokens_details": None, "cached_tokens": 3},
+    ],
 )
 def test_cached_tokens_are_found_where_services_put_them(raw):
     assert usage(raw).cached_tokens == 3

@@ -29,7 +29,9 @@ from aiclient.wire.profiles import COMPATIBLE, OPENAI, PROFILES
 
 SPECS = pathlib.Path(__file__).parents[3] / "shared" / "specs"
 PNG = b"\x89PNG\r\n\x1a\n"
-WEATHER = Tool("weather", "Tells the weather.", {"type": "object", "properties": {"city": {"type": "string"}}}, strict=True)
+WEATHER = Tool(
+    "weather", "Tells the weather.", {"type": "object", "properties": {"city": {"type": "string"}}}, strict=True
+)
 CALL = ToolCall("c1", "weather", '{"city":"Paris"}')
 
 
@@ -183,11 +185,20 @@ def test_roles_go_where_they_are_known():
         (ImagePart(url="https://x/y.png"), {"type": "image_url", "image_url": {"url": "https://x/y.png"}}),
         (
             ImagePart(data=PNG, detail="low"),
-            {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{base64.b64encode(PNG).decode()}", "detail": "low"}},
+            {
+                "type": "image_url",
+                "image_url": {"url": f"data:image/png;base64,{base64.b64encode(PNG).decode()}", "detail": "low"},
+            },
         ),
-        (ImagePart(data=b"x", media_type="image/jpeg"), {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,eA=="}}),
+        (
+            ImagePart(data=b"x", media_type="image/jpeg"),
+            {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,eA=="}},
+        ),
         (ImagePart(data=b"RIFF"), {"type": "image_url", "image_url": {"url": "data:image/webp;base64,UklGRg=="}}),
-        (AudioPart(data=b"x", media_type="audio/mpeg"), {"type": "input_audio", "input_audio": {"data": "eA==", "format": "mp3"}}),
+        (
+            AudioPart(data=b"x", media_type="audio/mpeg"),
+            {"type": "input_audio", "input_audio": {"data": "eA==", "format": "mp3"}},
+        ),
         (AudioPart(data=b"x"), {"type": "input_audio", "input_audio": {"data": "eA==", "format": "wav"}}),
         (DocumentPart(file_id="f"), {"type": "file", "file": {"file_id": "f"}}),
         (
@@ -241,17 +252,63 @@ def test_foreign_opaque_parts_are_dropped_with_a_warning():
     [
         ([TextPart("a"), TextPart("b")], {"content": "ab"}),
         ([], None),
-        ([CALL], {"content": None, "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Paris"}'}}]}),
-        ([TextPart("a"), ToolCall("c", "f")], {"content": "a", "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}),
-        ([ToolCall("c", "f", "free text", "custom")], {"content": None, "tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "f", "input": "free text"}}]}),
+        (
+            [CALL],
+            {
+                "content": None,
+                "tool_calls": [
+                    {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Paris"}'}}
+                ],
+            },
+        ),
+        (
+            [TextPart("a"), ToolCall("c", "f")],
+            {
+                "content": "a",
+                "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+            },
+        ),
+        (
+            [ToolCall("c", "f", "free text", "custom")],
+            {
+                "content": None,
+                "tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "f", "input": "free text"}}],
+            },
+        ),
         ([RefusalPart("no")], {"content": None, "refusal": "no"}),
-        ([AudioPart(data=b"x", transcript="t", origin="openai", provider_data={"id": "a1"})], {"content": None, "audio": {"id": "a1"}}),
+        (
+            [AudioPart(data=b"x", transcript="t", origin="openai", provider_data={"id": "a1"})],
+            {"content": None, "audio": {"id": "a1"}},
+        ),
         ([ReasoningPart("hm", origin="openai"), TextPart("a")], {"content": "a"}),
-        ([ReasoningPart("hm", origin="openai", provider_data={"reasoning_details": [{"index": 0}]}), TextPart("a"), ReasoningPart(origin="openai", provider_data={"reasoning_details": [{"index": 1}]})], {"content": "a", "reasoning_details": [{"index": 0}, {"index": 1}]}),
-        ([TextPart("a"), OpaquePart("openai", {"annotations": [{"type": "file"}]})], {"content": "a", "annotations": [{"type": "file"}]}),
-        ([ToolCall("c", "f", "{}", origin="openai", provider_data={"extra_content": {"g": 1}})], {"content": None, "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}, "extra_content": {"g": 1}}]}),
+        (
+            [
+                ReasoningPart("hm", origin="openai", provider_data={"reasoning_details": [{"index": 0}]}),
+                TextPart("a"),
+                ReasoningPart(origin="openai", provider_data={"reasoning_details": [{"index": 1}]}),
+            ],
+            {"content": "a", "reasoning_details": [{"index": 0}, {"index": 1}]},
+        ),
+        (
+            [TextPart("a"), OpaquePart("openai", {"annotations": [{"type": "file"}]})],
+            {"content": "a", "annotations": [{"type": "file"}]},
+        ),
+        (
+            [ToolCall("c", "f", "{}", origin="openai", provider_data={"extra_content": {"g": 1}})],
+            {
+                "content": None,
+                "tool_calls": [
+                    {
+                        "id": "c",
+                        "type": "function",
+                        "function": {"name": "f", "arguments": "{}"},
+                        "extra_content": {"g": 1},
+                    }
+                ],
+            },
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_assistants_turn_is_replayed(parts, fields):
     messages = [Message("user", "x"), Message("assistant", parts)]
     body, warnings = encoded(messages)
@@ -349,7 +406,9 @@ CONVERSATION = [
     Message("system", "Be brief."),
     Message("developer", "And kind.", name="dev"),
     Message("user", [TextPart("look"), ImagePart(data=PNG, detail="high"), ImagePart(url="https://x/y.png")]),
-    Message("user", [AudioPart(data=b"x", media_type="audio/mpeg"), DocumentPart(data=b"x"), DocumentPart(file_id="f")]),
+    Message(
+        "user", [AudioPart(data=b"x", media_type="audio/mpeg"), DocumentPart(data=b"x"), DocumentPart(file_id="f")]
+    ),
     Message("assistant", [TextPart("calling"), CALL, ToolCall("c2", "free", "text", "custom")]),
     Message("tool", [TextPart("sunny"), ImagePart(url="https://x")], tool_call_id="c1"),
     Message("tool", "done", tool_call_id="c2"),

@@ -73,7 +73,7 @@ def test_what_follows_the_end_mark_is_ignored():
     assert "".join(chunk.content for chunk in chunks) == "a"
 
 
-@pytest.mark.parametrize("cut", [b"", b"data: {\"choices\":", b": ping\n\n"], ids=["between", "inside", "ping"])
+@pytest.mark.parametrize("cut", [b"", b'data: {"choices":', b": ping\n\n"], ids=["between", "inside", "ping"])
 def test_a_stream_without_an_end_is_not_complete(cut):
     assert failed(event({"content": "a"}) + cut) == (None, "a")
 
@@ -95,7 +95,9 @@ def test_an_empty_stream_is_no_answer():
 
 def test_identity_comes_from_the_first_event_that_has_it():
     azure = data({"id": "", "model": "", "object": "", "choices": [], "prompt_filter_results": []})
-    later = data({"id": "r2", "model": "m1", "choices": [{"index": 0, "delta": {"content": "b"}, "finish_reason": "stop"}]})
+    later = data(
+        {"id": "r2", "model": "m1", "choices": [{"index": 0, "delta": {"content": "b"}, "finish_reason": "stop"}]}
+    )
     response = folded(azure + event({"content": "a"}) + later + DONE)
     assert (response.id, response.model, response.message.content) == ("r1", "m1", "ab")
 
@@ -104,7 +106,11 @@ def test_the_last_usage_counts():
     def used(count):
         return {"prompt_tokens": 1, "completion_tokens": count}
 
-    stream = event({"content": "a"}, usage=used(1)) + event({"content": "b"}, usage=used(2)) + event({}, reason="stop", usage=None)
+    stream = (
+        event({"content": "a"}, usage=used(1))
+        + event({"content": "b"}, usage=used(2))
+        + event({}, reason="stop", usage=None)
+    )
     assert folded(stream + DONE).usage.completion_tokens == 2
     groq = event({}, reason="stop", x_groq={"id": "x", "usage": used(7)})
     assert folded(groq + DONE).usage.completion_tokens == 7
@@ -115,7 +121,9 @@ def test_the_last_usage_counts():
     [
         event({"content": "a"}) + event(None) + event({}, reason="stop"),
         event({"content": "a"}) + event({"content": None}) + event({"content": ""}, reason="stop"),
-        event({"content": "a", "role": "assistant"}) + event({"role": "assistant"}, reason="stop") + event({}, reason="stop"),
+        event({"content": "a", "role": "assistant"})
+        + event({"role": "assistant"}, reason="stop")
+        + event({}, reason="stop"),
         event({"content": "a"}, reason="") + event({}, reason="stop"),
         b": ping\n\n:\n\n" + event({"content": "a"}).replace(b"\n", b"\r\n") + event({}, reason="stop"),
         event({"content": "a"}) + data({"object": "vendor.note"}) + event({}, reason="stop"),
@@ -124,12 +132,27 @@ def test_the_last_usage_counts():
         data({"choices": [{"index": 0, "message": {"role": "assistant", "content": "a"}, "finish_reason": "stop"}]}),
         event({"content": "a"})
         + data({"choices": [{"index": 0, "message": {"role": "assistant", "content": "a"}, "finish_reason": "stop"}]}),
-        data({"choices": [{"index": 0, "delta": {"content": "a"}, "message": {"content": "a"}, "finish_reason": "stop"}]}),
+        data(
+            {"choices": [{"index": 0, "delta": {"content": "a"}, "message": {"content": "a"}, "finish_reason": "stop"}]}
+        ),
         data({"choices": [{"delta": {"content": "a"}, "finish_reason": "stop"}]}),
         event({"content": "a", "function_call": {"name": "", "arguments": ""}}, reason="stop"),
     ],
-    ids=["no-delta", "null", "role-and-reason-again", "empty-reason", "crlf-comments", "unknown-event", "empty-data", "list"]
-    + ["whole-message", "whole-message-after", "message-beside", "no-index", "empty-function"],
+    ids=[
+        "no-delta",
+        "null",
+        "role-and-reason-again",
+        "empty-reason",
+        "crlf-comments",
+        "unknown-event",
+        "empty-data",
+        "list",
+        "whole-message",
+        "whole-message-after",
+        "message-beside",
+        "no-index",
+        "empty-function",
+    ],
 )
 def test_the_ways_of_services_come_to_the_same(stream):
     response = folded(stream + DONE)
@@ -142,7 +165,9 @@ def test_events_of_unknown_kinds_are_counted():
     assert decoder.ignored == 1
 
 
-@pytest.mark.parametrize(("word", "reason"), [("length", "length"), ("COMPLETE", "other"), ("function_call", "tool_calls")])
+@pytest.mark.parametrize(
+    ("word", "reason"), [("length", "length"), ("COMPLETE", "other"), ("function_call", "tool_calls")]
+)
 def test_finish_reasons_are_mapped(word, reason):
     response = folded(text("a", reason=word) + DONE)
     assert (response.finish_reason, response.raw_finish_reason) == (reason, word)
@@ -150,13 +175,19 @@ def test_finish_reasons_are_mapped(word, reason):
 
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
 def test_thinking_is_read(field):
-    stream = event({field: "t1", "content": None}) + event({field: "t2"}) + event({field: None, "content": "a"}, reason="stop")
+    stream = (
+        event({field: "t1", "content": None})
+        + event({field: "t2"})
+        + event({field: None, "content": "a"}, reason="stop")
+    )
     assert folded(stream + DONE).message.parts == (ReasoningPart("t1t2", origin="vendor"), TextPart("a"))
 
 
 def test_sealed_thinking_is_put_together():
     def detail(**fields):
-        return event({"content": "", "reasoning_details": [{"type": "reasoning.text", "index": 0, "format": "f", **fields}]})
+        return event(
+            {"content": "", "reasoning_details": [{"type": "reasoning.text", "index": 0, "format": "f", **fields}]}
+        )
 
     sealed = {"type": "reasoning.encrypted", "index": 1, "data": "x", "id": None}
     stream = detail(text="t1") + detail(text="t2") + detail(signature="s") + event({"reasoning_details": [sealed]})
@@ -200,7 +231,10 @@ def test_unknown_parts_survive():
 
 
 def test_sources_are_citations():
-    item = {"type": "url_citation", "url_citation": {"url": "https://x", "title": "X", "start_index": 0, "end_index": 1}}
+    item = {
+        "type": "url_citation",
+        "url_citation": {"url": "https://x", "title": "X", "start_index": 0, "end_index": 1},
+    }
     stream = event({"content": "a"}) + event({"content": "", "annotations": [item]})
     stream += event({}, reason="stop", search_results=[{"url": "https://y", "title": "Y"}])
     citations = folded(stream + DONE).message.citations
@@ -233,7 +267,10 @@ def call(index=None, id_=None, name=None, arguments=None, **fields):
         ([[call(0, "a", "f", "1")], [call(0, "z", None, "2")]], [("a", "f", "12")]),
         ([[call(0, "a", "f", "1")], [call(0, "b", "f", "2")]], [("a", "f", "1"), ("b", "f", "2")]),
         ([[call(None, "a", "f", "1")], [call(None, None, None, "2")]], [("a", "f", "12")]),
-        ([[call(None, "a", "f", "1")], [call(None, "b", "g", "2")], [call(None, "a", None, "3")]], [("a", "f", "13"), ("b", "g", "2")]),
+        (
+            [[call(None, "a", "f", "1")], [call(None, "b", "g", "2")], [call(None, "a", None, "3")]],
+            [("a", "f", "13"), ("b", "g", "2")],
+        ),
         ([[call(None, None, "f", None)], [call(None, None, "f", "1")]], [("call_0", "f", "1")]),
         ([[call(None, None, "f", "1")], [call(None, None, "f", "2")]], [("call_0", "f", "1"), ("call_1", "f", "2")]),
         ([[call(0, None, None, "1")], [call(0, "a", "f", "2")]], [("a", "f", "12")]),
@@ -242,9 +279,25 @@ def call(index=None, id_=None, name=None, arguments=None, **fields):
         ([[call(0, "a", "f", {"x": 1})]], [("a", "f", '{"x":1}')]),
         ([[call(0, 0, "f", "")]], [("0", "f", "")]),
     ],
-    ids=["pieces", "whole", "parallel", "interleaved", "name-again", "new-id-each-piece", "one-index", "no-index", "no-index-ids"]
-    + ["no-id-name-again", "no-id-no-index", "late-id", "no-id", "gap", "object", "number"],
-)  # fmt: skip
+    ids=[
+        "pieces",
+        "whole",
+        "parallel",
+        "interleaved",
+        "name-again",
+        "new-id-each-piece",
+        "one-index",
+        "no-index",
+        "no-index-ids",
+        "no-id-name-again",
+        "no-id-no-index",
+        "late-id",
+        "no-id",
+        "gap",
+        "object",
+        "number",
+    ],
+)
 def test_tool_calls_are_assembled(deltas, expected):
     stream = b"".join(event({"tool_calls": pieces}) for pieces in deltas) + event({}, reason="stop")
     response = folded(stream + DONE)

@@ -64,8 +64,25 @@ def test_end_gives_the_event_without_its_blank_line(ending):
 
 stream_texts = st.lists(
     st.sampled_from(
-        [b"data: x", b"data:x", b"data", b": c", b"id: 1", b"id: \0", b"event: e", b"retry: 5", b"\n", b"\r", b"\r\n", b"\n\n"]
-        + [b"\xef\xbb\xbf", b"data: {}\n\n", b" ", b":", b"\xc3\xa9"]
+        [
+            b"data: x",
+            b"data:x",
+            b"data",
+            b": c",
+            b"id: 1",
+            b"id: \x00",
+            b"event: e",
+            b"retry: 5",
+            b"\n",
+            b"\r",
+            b"\r\n",
+            b"\n\n",
+            b"\xef\xbb\xbf",
+            b"data: {}\n\n",
+            b" ",
+            b":",
+            b"\xc3\xa9",
+        ]
     ),
     max_size=30,
 ).map(b"".join)
