@@ -1,0 +1,114 @@
+"""What README.md and docs/ state without running it: commands, tables, links. Their examples run by way of conftest.py."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from aiclient import config, errors
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+WORDS = {True: "yes", False: "no"}
+
+
+def rows(text, header):
+    """Return the cells of the table that begins with `header`."""
+    table = text.split(header, 1)[1].split("\n\n", 1)[0]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+
+
+def value(code):
+    """Build the error that `Name` or `Name(kind="word")` stands for."""
+    name, _, arguments = code.strip("`").partition("(")
+    return getattr(errors, name)(**dict(re.findall(r'(\w+)="(\w+)"', arguments)), **status(arguments))
+
+
+def status(arguments):
+    found = re.search(r"status_code=(\d+)", arguments)
+    return {"status_code": int(found[1])} if found else {}
+
+
+# --- README.md ---
+
+
+def test_the_first_two_commands_are_one_line_each_and_need_python_and_pip_alone():
+    blocks = re.findall(r"^```sh\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    assert [block.count("\n") for block in blocks[:2]] == [1, 1]
+    assert all(block.startswith("python3 -m venv .venv && .venv/bin/pip install -q ") for block in blocks[:2])
+    assert blocks[0].endswith(".venv/bin/aiclient demo\n")
+    assert blocks[1].endswith(".venv/bin/python -m pytest -q\n")
+
+
+def test_the_readmes_table_of_errors_is_what_the_outcome_table_says():
+    for name, category, retryable in rows(README, "| error | `.category` |"):
+        if retryable.startswith("depends") or category.startswith("that of"):
+            continue
+        verdict = errors.outcome(value(name))
+        assert (category, retryable) == (verdict.category, WORDS[verdict.retryable]), name
+
+
+@pytest.mark.parametrize(
+    ("cls", "word", "values"),
+    [
+        (errors.ProtocolError, "kind", ["decode", "schema"]),
+        (errors.ConnectError, "kind", ["reset", "tls"]),
+        (errors.TimeoutError, "phase", ["idle", "total"]),
+    ],
+)
+def test_where_the_readme_says_that_it_depends_it_does(cls, word, values):
+    assert [cls("", **{word: value}).retryable for value in values] == [True, False]
+    assert [row[2] for row in rows(README, "| error | `.category` |") if row[0] == f"`{cls.__name__}`"] == [
+        f"depends on `.{word}`"
+    ]
+
+
+def test_the_variables_are_those_that_the_library_reads():
+    source = Path(config.__file__).read_text("utf-8")
+    known = set(re.findall(r"\bAI_[A-Z_]+", source))
+    assert set(re.findall(r"\bAI_[A-Z_]+", (ROOT / "docs/configuration.md").read_text("utf-8"))) == known
+    without_effect = {"AI_CIRCUIT_BREAKER", "AI_CIRCUIT_BREAKER_THRESHOLD", "AI_RATE_LIMIT"}
+    assert set(re.findall(r"\bAI_[A-Z_]+", README)) == known - without_effect
+
+
+# --- docs/errors.md ---
+
+TABLE = rows((ROOT / "docs/errors.md").read_text("utf-8"), "| error | category | retryable |")
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row[0].strip("`"))
+def test_a_row_of_the_table_of_errors_is_what_the_outcome_table_says(row):
+    verdict = errors.outcome(value(row[0]))
+    assert row[1:5] == [verdict.category, WORDS[verdict.retryable], verdict.breaker, WORDS[verdict.falls_over]]
+
+
+def test_every_error_that_is_raised_has_its_row():
+    shown = {row[0].strip("`").partition("(")[0] for row in TABLE}
+    classes = {name for name in errors.__all__ if isinstance(getattr(errors, name), type)}
+    raised = {name for name in classes if issubclass(getattr(errors, name), errors.AIClientError)}
+    assert raised - shown == {"AIClientError", "ProviderError", "AllProvidersFailedError"}  # never as themselves
+
+
+def test_every_kind_of_protocol_error_has_its_row():
+    shown = {match[1] for row in TABLE if (match := re.search(r'ProtocolError\(kind="(\w+)"', row[0]))}
+    assert shown == errors.PROTOCOL_KINDS.keys()
+
+
+# --- all of them ---
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document):
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text("utf-8"))
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_fence_is_closed_and_has_a_language_that_is_dealt_with(document):
+    fences = re.findall(r"^ *```(\w*)$", document.read_text("utf-8"), re.MULTILINE)
+    assert len(fences) % 2 == 0
+    assert set(fences[::2]) <= {"python", "text", "sh", "console"}
+    assert set(fences[1::2]) <= {""}

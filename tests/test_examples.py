@@ -1,0 +1,37 @@
+"""Every example runs, without a key, and prints what it is about."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+PRINTS = {
+    "async_calls.py": ["France: I would have to look that up.", "Portugal:"],
+    "chat.py": ["Paris.", "stop 6 $0.00000325"],
+    "custom_middleware.py": ["a call of search", "outside Retry: {'completed': 2}", "{'failed': 2, 'completed': 2}"],
+    "custom_provider.py": ["The sum is 42.", "['The ', 'sum ', 'is ', '0.75.']", "calculator bad_request"],
+    "embeddings.py": ["nearest: the Loire (1.000)"],
+    "retry_faults.py": ["Paris after ['rate_limit', 'ok']", "AuthenticationError after ['authentication']"],
+    "stream.py": ["three rivers of Europe.\n[stop, 12 tokens]", "characters came]"],
+    "tools.py": ["21 degrees in Bonn", "It is 21 degrees in Bonn."],
+    "unit_test.py": ["passed: test_it_waits_as_long_as_the_service_asks"],
+}
+
+
+def test_every_example_is_here():
+    assert {path.name for path in EXAMPLES.glob("*.py")} == PRINTS.keys()
+
+
+@pytest.mark.parametrize("name", PRINTS)
+def test_an_example_runs(name):
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(("AI_", "OPENAI_"))}
+    command = [sys.executable, "-W", "error", str(EXAMPLES / name)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, env=bare, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert [line for line in PRINTS[name] if line not in run.stdout] == []
