@@ -78,7 +78,7 @@ class _Function(Layer):
 
 
 class _OpenFunction(_Function):
-    async def around(self, request: Q, inner: Provider, call_next: Callable[[Q], Awaitable[R]]) -> R:  # noqa: ARG002
+    async def around(self, request: Q, inner: Provider, call_next: Callable[[Q], Awaitable[R]]) -> R:
         return cast("R", await self._run(request, call_next, (ChatResponse, ChatStream, EmbeddingResponse)))
 
     async def chat_stream(self, request: ChatRequest, inner: Provider) -> ChatStream:

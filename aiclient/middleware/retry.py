@@ -59,7 +59,7 @@ class Retry(Layer):
     def __repr__(self) -> str:
         return f"Retry(attempts={self.attempts}, base={self.base:g}, cap={self.cap:g})"
 
-    async def around(self, request: Q, inner: Provider, call_next: Callable[[Q], Awaitable[R]]) -> R:  # noqa: ARG002
+    async def around(self, request: Q, inner: Provider, call_next: Callable[[Q], Awaitable[R]]) -> R:
         """Make the call; enter the retry machine only when it has failed."""
         try:
             return await self._call(request, call_next)

@@ -69,7 +69,7 @@ class Connection(asyncio.Protocol):
         transport.set_write_buffer_limits(high=1 if transport.get_extra_info("sslcontext") else 0)
         self._reader = RequestReader(connection_id=self._service.opened(self))
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # why it was lost does not matter here
+    def connection_lost(self, exc: Exception | None) -> None:  # why it was lost does not matter here
         """Drop the answer being played: nobody reads it any more."""
         if self._task is not None:
             self._task.cancel()
