@@ -22,6 +22,7 @@ from .syncstream import Stream
 
 __all__ = ["Client", "RequestBuilder"]
 
+
 @frozen
 class RequestBuilder(Fluent):
     """A request that is sent through a sync client."""

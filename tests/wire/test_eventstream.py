@@ -93,7 +93,15 @@ def test_headers_of_every_type_are_read():
 
 @pytest.mark.parametrize(
     "headers",
-    [b"\x05ab", b"\x01a\x07\x00\x09x", b"\x01a\x0c", b"\x01a", b"\x01a\x04\x00", b"\x01\xff\x00", b"\x01a\x08" + b"\x7f" * 8],
+    [
+        b"\x05ab",
+        b"\x01a\x07\x00\x09x",
+        b"\x01a\x0c",
+        b"\x01a",
+        b"\x01a\x04\x00",
+        b"\x01\xff\x00",
+        b"\x01a\x08" + b"\x7f" * 8,
+    ],
     ids=["short name", "short value", "unknown type", "no type", "short number", "not utf-8", "absurd time"],
 )
 def test_unreadable_headers_are_a_typed_error(headers):
