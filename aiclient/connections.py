@@ -37,11 +37,6 @@ class Connection:
         self.stream: Any = None  # the library's network stream
         self.idle_since = 0.0
 
-    @property
-    def usable(self) -> bool:
-        """Whether the service has left an idle connection open: then there is nothing to read on it."""
-        return self.stream is None or not self.stream.get_extra_info("is_readable")
-
     def close(self) -> None:
         """Close the socket at once, from any callback or coroutine of its loop."""
         stream, self.stream = self.stream, None
@@ -81,10 +76,10 @@ class Pool:
         return len(self._idle)
 
     def take(self, now: float) -> Connection:
-        """Return the youngest idle connection that still works, or a new one. Ask the gate first."""
+        """Return the youngest idle connection, or a new one. Ask the gate first."""
         while self._idle:
             connection = self._idle.pop()
-            if now - connection.idle_since <= self._seconds and connection.usable:
+            if now - connection.idle_since <= self._seconds:
                 return connection
             connection.close()
         return self.new()

@@ -33,6 +33,7 @@ RESEND_SECONDS: Final = 1.0
 
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\u0100-\U0010ffff]*")
+_MADE: Final = frozenset({"connection.connect_tcp.complete", "connection.start_tls.complete"})
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _LIMITS: Final = HTTPLimits()
 _TIMEOUTS: Final = Timeouts()
@@ -61,8 +62,7 @@ class HTTP:
         verify: ssl.SSLContext | None = None,
         transport: Transport | None = None,
     ) -> None:
-        untyped: object = verify  # `verify=False` is what other clients take, and must not pass
-        if untyped is not None and not isinstance(untyped, ssl.SSLContext):
+        if verify is not None and not hasattr(verify, "wrap_bio"):  # `verify=False` is what other clients take
             raise ConfigError("verify must be an ssl.SSLContext; ssl.create_default_context(cafile=...) makes one")
         if sum(given is not None for given in (http_client, verify, transport)) > 1:
             raise ConfigError("http_client brings its own TLS and connections: give it alone")
@@ -125,7 +125,7 @@ class HTTP:
         await self._transport.close()
 
 
-def _unsendable(headers: Sequence[tuple[str, str]]) -> str | None:
+def _unsendable(headers: Sequence[tuple[str, object]]) -> str | None:
     """Return the name of the first header that would break the request, or smuggle another into it."""
     for name, value in headers:
         if not _NAME.fullmatch(name) or not isinstance(value, str) or not _VALUE.fullmatch(value):
@@ -215,45 +215,47 @@ class FreeList:
 class _Lease:
     """A permit of a pool and the connection that goes with it, given back together and once."""
 
-    __slots__ = ("_connection", "_keep", "_limits", "_pool", "held")
+    __slots__ = ("_connection", "_keep", "_limits", "_pool", "_reused", "held")
 
     def __init__(self, pool: Pool, limits: Limits) -> None:
         self._pool = pool
         self._limits = limits
         self._connection: Connection | None = None
+        self._reused = self.held = False
         self._keep = True
-        self.held = False
 
     async def request(self, request: httpx.Request) -> httpx.Response:
         """Send on an idle connection or a new one, and return when the head has come."""
         connection = self._connection = self._pool.take(self._limits.now())
-        reused = connection.stream is not None
+        self._reused = connection.stream is not None
         sent = self._limits.now()
         response: httpx.Response | None
         try:
             response = await connection.transport.handle_async_request(request)
         except Exception as error:
-            if not reused or not unanswered(error) or self._limits.now() - sent > RESEND_SECONDS:
+            if not self._reused or not unanswered(error) or self._limits.now() - sent > RESEND_SECONDS:
                 raise
             response = None
-        if response is None:  # the service had closed it: this says nothing about the service, so it gets a fresh one
+        if response is None:  # the service had closed it, which says nothing about the service: again on a fresh one
             connection.close()
             connection = self._connection = self._pool.new()
             response = await connection.transport.handle_async_request(request)
             assert response is not None
-        connection.stream = response.extensions.get("network_stream", connection.stream)
         self._keep = not any(key.lower() == b"connection" and b"close" in value for key, value in response.headers.raw)
         return response
 
     async def trace(self, event: str, info: dict[str, Any]) -> None:
-        """Learn of the socket as soon as there is one: httpcore leaks it when a TLS handshake is cancelled."""
-        if event == "connection.connect_tcp.started":
-            self._limits.wait("connect", self._limits.timeouts.connect)
-        elif event == "connection.connect_tcp.complete" and self._connection is not None:
+        """Learn of the socket while it is made: httpcore leaks it when a TLS handshake is cancelled.
+
+        On an idle connection as well: when the service has closed it, which httpcore looks for first, httpcore puts a new
+        socket in its place.
+        """
+        if event in _MADE and self._connection is not None:
             self._connection.stream = info["return_value"]
             self._limits.connected()
-        elif event == "connection.start_tls.complete" and self._connection is not None:
-            self._connection.stream = info["return_value"]
+        elif event == "connection.connect_tcp.started":
+            self._reused = False
+            self._limits.wait("connect", self._limits.timeouts.connect)
         elif event == "http11.send_request_headers.started":
             self._limits.wait()
 
