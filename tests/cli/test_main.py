@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import runpy
 import subprocess
 import sys
 
@@ -48,6 +49,28 @@ def test_version(capsys):
 def test_the_module_is_the_command():
     run = subprocess.run([sys.executable, "-m", "aiclient", "--version"], capture_output=True, text=True, check=True)
     assert run.stdout == f"aiclient {__version__}\n"
+
+
+def test_the_module_ends_with_the_commands_exit_code(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["aiclient", "nonsense"])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_module("aiclient", run_name="__main__")
+    assert stop.value.code == 2
+    assert "invalid choice" in capsys.readouterr().err
+
+
+def test_a_reader_who_left_is_exit_one_and_nothing_is_written_after_that(monkeypatch, tmp_path, capsys):
+    def leave(*_):
+        raise BrokenPipeError
+
+    path = tmp_path / "out"
+    with path.open("w") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        monkeypatch.setattr("aiclient.cli.serve.run", leave)
+        assert main(["serve"]) == 1
+        print("into the void", file=out, flush=True)
+    assert path.read_text() == ""
+    assert capsys.readouterr().err == ""
 
 
 def test_help_loads_no_http_library_and_no_event_loop():
