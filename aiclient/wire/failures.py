@@ -10,8 +10,6 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from attrs import frozen
-
 from ..errors import (
     AIClientError,
     AuthenticationError,
@@ -27,13 +25,11 @@ from ..errors import (
     RateLimitError,
     ServerError,
 )
+from .complaints import Complaint, complaint
 from .headers import NO_FACTS, HeaderFacts
 from .jsons import loads
 
-__all__ = ["MAX_ERROR_BYTES", "Complaint", "complaint", "failure", "told_failure"]
-
-MAX_ERROR_BYTES: Final = 64 * 1024
-"""How much of an error's body is worth reading."""
+__all__ = ["failure", "told_failure"]
 
 _LONGEST: Final = 500
 """Characters of the service's text that go into a message."""
@@ -126,86 +122,6 @@ _FILTER_TEXT: Final = re.compile(
 _MODEL_TEXT: Final = re.compile(
     r"(?:the )?(?:requested )?model.{0,80}(?:not exist|not found)", re.IGNORECASE | re.DOTALL
 )
-
-
-@frozen
-class Complaint:
-    """What the service says went wrong, whatever the shape it says it in."""
-
-    message: str = ""
-    type: str | None = None
-    code: str | None = None
-    param: str | None = None
-    status: int | None = None
-    request_id: str | None = None
-    """As the body gives it: errors inside a stream have no headers of their own (Anthropic)."""
-
-    @property
-    def word(self) -> str | None:
-        """The code, unless it only repeats a status."""
-        return self.type if self.code is None or (self.type and self.code.isdigit()) else self.code
-
-    @property
-    def words(self) -> frozenset[str]:
-        """Type and code in lower case."""
-        return frozenset(word.lower() for word in (self.type, self.code) if word)
-
-
-def complaint(value: Any) -> Complaint:
-    """Read any known error shape: the `error` object or text, Anthropic's, Cohere's, Mistral's, Google's, AWS's."""
-    if isinstance(value, list):  # Google's streams without `alt=sse`
-        value = value[0] if value else None
-    if not isinstance(value, Mapping):
-        return Complaint(value if isinstance(value, str) else "")
-    inner = value.get("error")
-    if isinstance(inner, Mapping):
-        return _from_object(inner, _word(value.get("request_id")))
-    if isinstance(inner, str):
-        return Complaint(inner, code=_word(value.get("code")), status=_status(value))
-    return _from_object(value)
-
-
-def _from_object(value: Mapping[str, Any], request_id: str | None = None) -> Complaint:
-    deeper, details = value.get("innererror") or value.get("inner_error"), value.get("details")
-    code = deeper.get("code") if isinstance(deeper, Mapping) else None
-    if isinstance(details, Mapping):  # Anthropic's finer word
-        code = code or details.get("error_code")
-    return Complaint(
-        _text(value),
-        _word(value.get("type") or value.get("status") or value.get("__type")),
-        _word(code) or _word(value.get("code")),
-        _word(value.get("param")),
-        _status(value),
-        request_id,
-    )
-
-
-def _text(value: Mapping[str, Any]) -> str:
-    """Return the words for people; OpenRouter hides those of the service behind it in `metadata.raw`."""
-    text = next((value[key] for key in ("message", "detail", "msg", "title") if value.get(key)), "")
-    if isinstance(text, list):  # FastAPI: [{"loc": [...], "msg": "..."}]
-        text = "; ".join(str(item.get("msg", "")) if isinstance(item, Mapping) else str(item) for item in text)
-    elif isinstance(text, Mapping):
-        text = _text(text)
-    metadata = value.get("metadata")
-    upstream = metadata.get("raw") if isinstance(metadata, Mapping) else None
-    return f"{text} ({upstream})" if isinstance(upstream, str) and upstream else str(text)
-
-
-def _word(value: Any) -> str | None:
-    if isinstance(value, str):
-        return value or None
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _status(value: Mapping[str, Any]) -> int | None:
-    """Return the HTTP status that an error object names for itself."""
-    for key in ("status_code", "status", "http_code", "code"):
-        named = value.get(key)
-        number = int(named) if isinstance(named, str) and named.isdigit() and len(named) == 3 else named
-        if isinstance(number, int) and 400 <= number <= 599:
-            return number
-    return None
 
 
 def failure(
