@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from aiclient import config, errors
+from aiclient.registry import PROVIDERS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -64,6 +65,11 @@ def test_where_the_readme_says_that_it_depends_it_does(cls, word, values):
     assert [row[2] for row in rows(README, "| error | `.category` |") if row[0] == f"`{cls.__name__}`"] == [
         f"depends on `.{word}`"
     ]
+
+
+def test_every_provider_that_a_model_string_can_name_has_its_row():
+    shown = {name.strip("`"): cls.strip("`") for name, cls, _ in rows(README, "| name | class | service |")}
+    assert shown == {name: where.partition(":")[2] for name, where in PROVIDERS.items() if name != "mock"}
 
 
 def test_the_variables_are_those_that_the_library_reads():
