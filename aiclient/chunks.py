@@ -50,6 +50,7 @@ class ChatStreamChunk:
         provider_data: That vendor's own data for the current part.
         block: The part that text, reasoning, sources and seals belong to, where the protocol numbers its parts: two of
             one kind in a row stay apart.
+        metadata: What the service says about the whole answer, for the answer's own `metadata`.
     """
 
     content: str = ""
@@ -71,6 +72,7 @@ class ChatStreamChunk:
     origin: str | None = None
     provider_data: Mapping[str, Any] | None = None
     block: int | None = None
+    metadata: Mapping[str, Any] | None = None
 
     @property
     def delta(self) -> ChatStreamChunk:
@@ -220,7 +222,7 @@ class Fold:
     Linear: pieces are kept in lists and joined when asked for.
     """
 
-    __slots__ = ("_answers", "_head", "created_at", "id", "model", "usage")
+    __slots__ = ("_answers", "_head", "created_at", "id", "metadata", "model", "usage")
 
     def __init__(self, head: ChatResponse | None = None) -> None:
         self._head = head or ChatResponse(Message("assistant"))
@@ -229,6 +231,7 @@ class Fold:
         self.id: str | None = None
         self.model: str | None = None
         self.created_at: datetime | None = None
+        self.metadata: Mapping[str, Any] = self._head.metadata
 
     def add(self, chunk: ChatStreamChunk) -> None:
         """Take one more chunk."""
@@ -244,6 +247,8 @@ class Fold:
             self.model = chunk.model
         if self.created_at is None and chunk.created_at is not None:
             self.created_at = chunk.created_at
+        if chunk.metadata is not None:
+            self.metadata = {**self.metadata, **chunk.metadata}
 
     @property
     def finished(self) -> bool:
@@ -263,6 +268,7 @@ class Fold:
             id=self.id or self._head.id,
             model=self.model or self._head.model,
             created_at=self.created_at or self._head.created_at,
+            metadata=self.metadata,
             alternatives=tuple(
                 Choice(other.message(), other.reason(), other.raw_finish_reason, other.logprobs) for other in others
             ),

@@ -342,3 +342,10 @@ def test_a_signature_seals_the_thinking_of_its_block_even_when_there_is_no_text_
 def test_sources_with_a_vendor_s_data_mark_their_text_as_that_vendor_s():
     found = parts(text("so", block=0), ChatStreamChunk(citations=(SOURCE,), origin="anthropic", block=0))
     assert found == (TextPart("so", (SOURCE,), origin="anthropic"),)
+
+
+def test_what_a_service_says_about_the_whole_answer_joins_what_is_known_beforehand():
+    head = ChatResponse(Message("assistant"), metadata={"a": 1})
+    answer = folded(text("x"), ChatStreamChunk(metadata={"b": 2}), ChatStreamChunk(metadata={"b": 3}), head=head)
+    assert answer.metadata == {"a": 1, "b": 3}
+    assert folded(text("x"), head=head).metadata == {"a": 1}
