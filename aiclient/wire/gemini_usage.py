@@ -1,0 +1,127 @@
+"""Usage, finish reasons and time stamps as Google's generateContent writes them.
+
+"UsageMetadata" and "FinishReason", ai.google.dev/api/generate-content; the same of Vertex AI,
+cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1/GenerateContentResponse (both read 2026-11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from ..response import NO_USAGE, FinishReason, Usage
+
+__all__ = ["FILTERED", "finish", "moment", "usage"]
+
+_MOST: Final = 1 << 53
+"""Counts from here on are not believed: JSON numbers are not exact beyond."""
+
+FILTERED: Final = "content_filter"
+
+_REASONS: Final[dict[str, FinishReason]] = {
+    "STOP": "stop",
+    "MAX_TOKENS": "length",
+    "CONTINUATION": "length",  # the limit of one exchange, on Vertex
+    "SAFETY": FILTERED,
+    "RECITATION": FILTERED,
+    "BLOCKLIST": FILTERED,
+    "PROHIBITED_CONTENT": FILTERED,
+    "SPII": FILTERED,
+    "MODEL_ARMOR": FILTERED,  # record b6ff804553e7
+    "ESCALATION": FILTERED,
+    "IMAGE_SAFETY": FILTERED,
+    "IMAGE_PROHIBITED_CONTENT": FILTERED,
+    "IMAGE_RECITATION": FILTERED,
+    "MALFORMED_FUNCTION_CALL": "error",
+    "MALFORMED_RESPONSE": "error",
+    "UNEXPECTED_TOOL_CALL": "error",  # a function that was not declared, record 0d1c655ba69a
+    "TOO_MANY_TOOL_CALLS": "error",
+    "MISSING_THOUGHT_SIGNATURE": "error",
+}
+
+_UNSPECIFIED: Final = ("", "FINISH_REASON_UNSPECIFIED")
+"""Not finished: some servers say so in every event but the last."""
+
+_NUMBERS: Final = ("FINISH_REASON_UNSPECIFIED", "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "OTHER")
+_AI_STUDIO: Final = (
+    *_NUMBERS,  # google.ai.generativelanguage.v1beta.Candidate.FinishReason, google-ai-generativelanguage 0.12.1
+    "LANGUAGE",
+    "BLOCKLIST",
+    "PROHIBITED_CONTENT",
+    "SPII",
+    "MALFORMED_FUNCTION_CALL",
+    "IMAGE_SAFETY",
+    "UNEXPECTED_TOOL_CALL",
+    "TOO_MANY_TOOL_CALLS",
+    "IMAGE_PROHIBITED_CONTENT",
+    "IMAGE_OTHER",
+    "NO_IMAGE",
+    "IMAGE_RECITATION",
+)
+_VERTEX: Final = (
+    *_NUMBERS,  # google.cloud.aiplatform.v1.Candidate.FinishReason, googleapis/googleapis 07b069bfb0f4
+    "BLOCKLIST",
+    "PROHIBITED_CONTENT",
+    "SPII",
+    "MALFORMED_FUNCTION_CALL",
+)
+
+
+def finish(word: Any, *, vertex: bool = False) -> tuple[FinishReason | None, str | None]:
+    """Return our word for the vendor's, and the vendor's; both None when the candidate is not finished.
+
+    Clients that ask for `enum-encoding=int` get numbers (record 110e9c3a8df7), which the two services count differently.
+    """
+    if isinstance(word, int) and not isinstance(word, bool):
+        names = _VERTEX if vertex else _AI_STUDIO
+        word = names[word] if 0 <= word < len(names) else str(word)
+    if not isinstance(word, str) or word in _UNSPECIFIED:
+        return None, None
+    return _REASONS.get(word, "other"), word
+
+
+def moment(text: Any) -> datetime | None:
+    """Read an RFC 3339 moment (`createTime`, on Vertex); None when it makes no sense."""
+    if not isinstance(text, str):
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
+
+
+def _count(raw: Mapping[str, Any], name: str) -> int | None:
+    value = raw.get(name)
+    if type(value) is not int or not 0 <= value < _MOST:
+        return None
+    return value
+
+
+def usage(raw: Any) -> Usage:
+    """Convert `usageMetadata` to our counting.
+
+    Google's `promptTokenCount` includes cached tokens and leaves out those that built-in tools put into the prompt
+    (`toolUsePromptTokenCount`, 07f19bb65dd8); `candidatesTokenCount` leaves out the thoughts. Zeros are not written, as
+    proto3 has it, so where only one of a pair stands the other is none. In all 1,113 recorded objects with thoughts
+    the total is the sum of the four.
+    """
+    if not isinstance(raw, Mapping):
+        return NO_USAGE
+    prompt, of_tools = _count(raw, "promptTokenCount"), _count(raw, "toolUsePromptTokenCount")
+    said, thoughts = _count(raw, "candidatesTokenCount"), _count(raw, "thoughtsTokenCount")
+    total = _count(raw, "totalTokenCount")
+    if of_tools is not None:
+        prompt = (prompt or 0) + of_tools
+    completion = (said or 0) + (thoughts or 0) if said is not None or thoughts is not None else None
+    if completion is None and total is not None and prompt is not None:
+        completion = max(0, total - prompt)
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        total_tokens=total,
+        cached_tokens=_count(raw, "cachedContentTokenCount"),
+        reasoning_tokens=thoughts,
+        raw_usage=raw,
+    )
