@@ -261,6 +261,9 @@ def main():
     parser.add_argument("--splits", action="store_true", help="also split and cut every stream")
     given = parser.parse_args()
     apis = given.api or list(APIS)
+    unknown = [api for api in given.api or () if api != "all" and not any(records(given.folder, api))]
+    if unknown:
+        parser.error(f"no recordings of {', '.join(unknown)} in {given.folder}")
     if "all" in apis:
         apis = every_api(given.folder)
     matched = asyncio.run(check(given.folder, apis, loopback=given.loopback, with_splits=given.splits, show=given.show))

@@ -1,7 +1,7 @@
 """What a service says went wrong, whatever the shape it says it in.
 
-The shapes are those of recorded failures and of the vendors' pages: OpenAI's `{"error": {...}}`, the same with a text, Anthropic's
-with a `type` around it, `{"message"}` (Cohere, AWS), `{"detail"}` (Mistral, FastAPI), Google's, vLLM's.
+The shapes are those of recorded failures and of the vendors' pages: OpenAI's `{"error": {...}}`, the same with a text,
+Anthropic's with a `type` around it, `{"message"}` (Cohere, AWS), `{"detail"}` (Mistral, FastAPI), Google's, vLLM's.
 """
 
 from __future__ import annotations
