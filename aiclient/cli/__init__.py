@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 
 from .. import __version__
@@ -37,7 +38,9 @@ def _guarded(arguments: argparse.Namespace) -> int:
 
     run: Callable[[argparse.Namespace], int] = importlib.import_module(arguments.command, __name__).run
     try:
-        return run(arguments)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_, **__: note(str(message))
+            return run(arguments)
     except (ConfigError, InvalidRequestError) as error:
         note(str(error))
         return WRONG_USAGE

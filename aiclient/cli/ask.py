@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ..errors import InvalidMessageError
 from ..registry import provider_for, split
 from ..sync import Client
 from .terminal import note, put
@@ -23,7 +24,7 @@ __all__ = ["environment", "run"]
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask and print."""
-    prompt = sys.stdin.read() if arguments.prompt == "-" else arguments.prompt
+    prompt = _piped() if arguments.prompt == "-" else arguments.prompt
     with Client.from_env(environment(os.environ, arguments.model, arguments.base_url)) as client:
         request = client.new_request()
         if arguments.system is not None:
@@ -38,6 +39,17 @@ def run(arguments: argparse.Namespace) -> int:
             _end_line(answer)
     _remark(answer)
     return 0
+
+
+def _piped() -> str:
+    """Read the prompt from standard input."""
+    if sys.stdin.isatty():
+        note("reading the prompt from the keyboard; Ctrl-D ends it")
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        problem = error.reason
+    raise InvalidMessageError(f"standard input is not text in {sys.stdin.encoding}: {problem}")
 
 
 def environment(environ: Mapping[str, str], model: str | None, base_url: str | None) -> dict[str, str]:

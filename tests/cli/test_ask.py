@@ -98,6 +98,19 @@ def test_without_a_prompt_standard_input_is_read(ask, server, arguments, monkeyp
     assert server.requests[0].json["messages"][0]["content"] == "from the pipe"
 
 
+def test_who_types_the_prompt_is_told_how_to_end_it(ask, monkeypatch, capsys):
+    keyboard = Terminal("from the keyboard\n")
+    monkeypatch.setattr(sys, "stdin", keyboard)
+    assert ask() == 0
+    assert capsys.readouterr().err == "aiclient: reading the prompt from the keyboard; Ctrl-D ends it\n"
+
+
+def test_standard_input_that_is_no_text_is_wrong_usage(ask, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe"), encoding="utf-8"))
+    assert ask() == 2
+    assert capsys.readouterr().err == "aiclient: standard input is not text in utf-8: invalid start byte\n"
+
+
 @pytest.mark.parametrize("mode", ["--stream", "--no-stream"])
 def test_json_is_one_object_with_the_content(ask, server, mode, capsys):
     assert ask("hi", "--json", mode) == 0
@@ -232,7 +245,7 @@ def test_ctrl_c_is_130(monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys, "stdin", type("Keyboard", (), {"read": interrupt})())
+    monkeypatch.setattr(sys, "stdin", type("Keyboard", (), {"read": interrupt, "isatty": interrupt})())
     assert main(["ask", "-m", "mock"]) == 130
 
 
@@ -391,3 +404,17 @@ def test_a_reader_who_leaves_is_no_traceback(server):
         running.stdout.close()
         err = running.stderr.read()
     assert (running.returncode, err) == (1, "")
+
+
+def test_a_variable_without_effect_is_one_line():
+    run = process("hi", "-m", "mock", environ={"AI_RATE_LIMIT": "5"})
+    assert (run.returncode, run.stdout) == (0, "Mock response\n")
+    assert run.stderr == "aiclient: AI_RATE_LIMIT is set and has no effect in this version of aiclient\n"
+
+
+@pytest.mark.parametrize("prompt", [b"\xff\xfe", "\U0001f469".encode()])
+def test_an_argument_that_is_no_text_is_no_traceback(server, prompt):
+    command = [sys.executable, "-m", "aiclient", "ask", prompt, "-m", "any", "--base-url", server.base_url]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert run.returncode in (0, 2)
+    assert "Traceback" not in run.stderr
