@@ -66,6 +66,19 @@ _BY_WORD: Final[dict[str, int]] = {
     "overloaded_error": 529,
     "overloaded": 529,
     "timeout_error": 504,
+    # ResponseErrorCode, the codes of a response that failed (github openai/openai-openapi, f85dbe223d40, 2026-08-21).
+    "vector_store_timeout": 504,
+    **dict.fromkeys(
+        ("invalid_prompt", "data_residency_mismatch", "invalid_image", "invalid_image_format", "invalid_base64_image"),
+        400,
+    ),
+    **dict.fromkeys(
+        ("invalid_image_url", "image_too_large", "image_too_small", "image_parse_error", "invalid_image_mode"), 400
+    ),
+    **dict.fromkeys(
+        ("image_file_too_large", "unsupported_image_media_type", "empty_image_file", "failed_to_download_image"), 400
+    ),
+    "image_file_not_found": 400,
 }
 
 _CONTEXT_CODES: Final = frozenset(
@@ -94,6 +107,7 @@ _QUOTA_CODES: Final = frozenset(
         "exceeded_current_quota_error",  # Moonshot
         "insufficient_balance",
         "insufficient_credits",
+        "quota_per_day",  # ours, for Google: until midnight no waiting helps
         # Anthropic's `error.details.error_code`, with 402 and 429 (SDK anthropic 2.11.0, types/shared, 2026-11)
         "contract_spend_limit_reached",
         "enforced_spend_limit_reached",
@@ -111,6 +125,8 @@ _FILTER_CODES: Final = frozenset(
     {
         "content_filter",
         "content_policy_violation",
+        "image_content_policy_violation",  # of a response that failed, as `bio_policy`
+        "bio_policy",
         "moderation_blocked",
         "responsibleaipolicyviolation",  # Azure, in `innererror`
     }
@@ -165,7 +181,7 @@ def _error(told: Complaint, status: int, facts: HeaderFacts, *, shown: int | Non
         status_code=shown,
         code=told.word,
         request_id=facts.request_id or told.request_id,
-        retry_after=facts.retry_after,
+        retry_after=told.retry_after if facts.retry_after is None else facts.retry_after,
         rate_limit=facts.rate_limit,
         should_retry=facts.should_retry,
     )
@@ -180,6 +196,8 @@ def _class_of(told: Complaint, status: int) -> type[ProviderError]:
         status in (400, 403, 429) and "resource_exhausted" not in words and _QUOTA_TEXT.search(text)
     ):
         return QuotaExceededError
+    if status == 400 and "api_key_invalid" in words:  # Google, 5a1c7da212a8
+        return AuthenticationError
     if words & _FILTER_CODES or (status in (400, 403, 422) and _FILTER_TEXT.search(text)):
         return ContentFilterError
     if status == 400 and ("model_not_found" in words or _MODEL_TEXT.match(text)):  # DeepSeek: "Model Not Exist"
