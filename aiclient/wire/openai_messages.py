@@ -140,7 +140,8 @@ class MessageEncoder:
         """Return the part's own data, if it is this service's (cache marks of OpenRouter and the like)."""
         if isinstance(part, OpaquePart) or part.origin != self._origin:
             return {}
-        return part.provider_data or {}
+        # "item" is what the Responses protocol of the same service keeps: chat knows no items.
+        return {key: value for key, value in (part.provider_data or {}).items() if key != "item"}
 
     def _unsupported(self, what: str) -> UnsupportedFeatureError:
         return UnsupportedFeatureError(
@@ -194,6 +195,8 @@ class MessageEncoder:
                     texts.append(part)
                 case RefusalPart():
                     fields["refusal"] = fields.get("refusal", "") + part.text
+                case OpaquePart(origin=self._origin, data={"id": _} | {"call_id": _} | {"item": _}):
+                    self._notes.add("dropped_content", "an item of the Responses protocol cannot be sent back to chat")
                 case OpaquePart(origin=self._origin, data={"type": str()}):
                     texts.append(part)
                 case OpaquePart(origin=self._origin, data=dict(data)):
@@ -211,8 +214,8 @@ class MessageEncoder:
 
     def _thinking(self, part: ReasoningPart, fields: Json) -> None:
         """Give the service its own thinking back: sealed where it sealed it, else as text where it takes that."""
-        if part.provider_data:
-            _merge(fields, part.provider_data)
+        if own := self._own(part):
+            _merge(fields, own)
         elif part.text and (name := self._profile.reasoning_back):
             fields[name] = fields.get(name, "") + part.text
 
