@@ -54,10 +54,12 @@ if TYPE_CHECKING:
         StoreError,
         StreamClosedError,
         StreamInterruptedError,
-        TimeoutError,  # noqa: F401  # not in __all__, see __dir__
         UnsupportedFeatureError,
         Verdict,
         outcome,
+    )
+    from .errors import (
+        TimeoutError as TimeoutError,  # public for type checkers; not in __all__, see __dir__
     )
     from .messages import (
         AudioPart,
