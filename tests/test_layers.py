@@ -1,0 +1,247 @@
+"""A module imports only from lower floors (DESIGN, section 2)."""
+
+from __future__ import annotations
+
+import ast
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+import aiclient
+
+ROOT = Path(aiclient.__file__).parent
+
+FLOORS = [
+    # 0: what stands on nothing of ours
+    {"_lazy", "clock", "errors", "logs", "secrets"},
+    {"", "records"},  # the package itself holds lazy names and the version
+    # 1, 2: values
+    {"decoding", "gate", "messages", "vectors"},
+    {"context"},
+    {"media", "request", "response", "template"},
+    # 3: streams
+    {"chunks"},
+    {"stream"},
+    {"opening"},
+    # 4: the core
+    {"provider"},
+    {"composition", "store"},
+    # 5: what layers and clients need to know
+    {"models", "schema", "testutil._exchange", "testutil.clock"},
+    {"functions", "tokens", "testutil.faults", "testutil.fixtures", "testutil.mock"},
+    {"pricing"},
+    {"attempt", "ledger"},
+    # 6: wires; pure, from framing to codecs
+    {
+        "wire",
+        "wire.anthropic_facts",
+        "wire.anthropic_usage",
+        "wire.codec",
+        "wire.complaints",
+        "wire.eventstream",
+        "wire.gemini_citations",
+        "wire.gemini_usage",
+        "wire.headers",
+        "wire.jsonarray",
+        "wire.jsonlines",
+        "wire.jsons",
+        "wire.openai_parts",
+        "wire.openai_usage",
+        "wire.profiles",
+        "wire.sigv4",
+        "wire.sse",
+    },
+    {"wire.anthropic_schema", "wire.failures", "wire.gemini_parts", "wire.openai_messages", "wire.toolcalls"},
+    {
+        "wire.anthropic_blocks",
+        "wire.anthropic_thinking",
+        "wire.gemini_contents",
+        "wire.ollama_stream",
+        "wire.openai_answer",
+        "wire.openai_choice",
+    },
+    {
+        "wire.anthropic_answer",
+        "wire.anthropic_messages",
+        "wire.anthropic_options",
+        "wire.gemini_answer",
+        "wire.openai_chat_stream",
+        "wire.openai_models",
+        "wire.responses_decode",
+    },
+    {
+        "wire.anthropic_events",
+        "wire.anthropic_models",
+        "wire.gemini_stream",
+        "wire.responses_assembly",
+        "wire.responses_items",
+    },
+    {"wire.anthropic_stream", "wire.gemini", "wire.ollama", "wire.openai_chat", "wire.responses_stream"},
+    {"wire.anthropic", "wire.gemini_embeddings", "wire.gemini_tokens", "wire.openai_embeddings", "wire.responses"},
+    # 7: the network
+    {"connections", "credentials", "http_errors", "redis_store", "sqlite_store"},
+    {"exchange"},
+    {"http"},
+    # 8: the leaves and the layers
+    {"middleware._*", "providers._endpoint", "providers._source", "providers.services"},
+    {"providers._http"},
+    {"middleware", "middleware.*", "providers", "providers.*"},
+    # 9: what is written over Provider
+    {"bulk", "chains", "explain", "inflight", "output", "registry", "testutil._http1", "testutil._wire"},
+    {"toolloop", "testutil._connection", "testutil._openai"},
+    {"builder", "testutil._service"},
+    {"config", "session", "testutil.contract", "testutil.record", "testutil.server"},
+    # 10, 11, 12: the clients, and what people type
+    {"client"},
+    {"loopthread"},
+    {"syncstream"},
+    {"sync"},
+    {"cli.terminal", "testutil"},
+    {"cli.*"},
+    {"cli", "testutil.plugin"},
+    {"__main__"},
+]
+
+
+def dotted(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix("__init__").removesuffix(".")
+
+
+MODULES = {dotted(path): path for path in ROOT.rglob("*.py")}
+
+
+def floor(module):
+    """The floor of `module` (dotted, without the package's own name); its own name wins, then the longest pattern."""
+    listed = [(name, level) for level, names in enumerate(FLOORS) for name in names if fnmatch(module, name)]
+    if not listed:
+        raise LookupError(f"{module!r} has no floor: add it to FLOORS")
+    return max(listed, key=lambda pair: (pair[0] == module, len(pair[0])))[1]
+
+
+def named(node, path, module):
+    """Modules of the package that one relative import names."""
+    here = module.split(".") if module else []
+    if path.name != "__init__.py":
+        here = here[:-1]
+    base = here[: len(here) - (node.level - 1)] + (node.module.split(".") if node.module else [])
+    for alias in node.names:
+        name = ".".join([*base, alias.name])
+        yield name if name in MODULES else ".".join(base)
+
+
+def parsed(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def runtime_imports(path, module):
+    """Modules of the package that `path` imports when it is imported (not under TYPE_CHECKING, not inside functions)."""
+    todo = list(parsed(path).body)
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            todo += node.orelse
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            yield from named(node, path, module)
+        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            todo += [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)]
+
+
+def all_imports(path, module):
+    """Every module of the package that `path` names, late imports included, those for the type checker alone left out."""
+    tree = parsed(path)
+    checked = [
+        node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+    ]
+    left_out = {inner for node in checked for statement in node.body for inner in ast.walk(statement)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level and node not in left_out:
+            yield from named(node, path, module)
+
+
+def inside(folder):
+    return sorted(module for module in MODULES if module.startswith(f"{folder}."))
+
+
+@pytest.mark.parametrize("module", sorted(MODULES), ids=lambda module: module or "aiclient")
+def test_a_module_imports_only_from_lower_floors(module):
+    above = {other for other in runtime_imports(MODULES[module], module) if floor(other) >= floor(module)}
+    assert above == set()
+
+
+@pytest.mark.parametrize("module", sorted(MODULES), ids=lambda module: module or "aiclient")
+def test_a_module_names_its_own_package_relatively(module):
+    absolute = [
+        ast.unparse(node)
+        for node in ast.walk(parsed(MODULES[module]))
+        if (isinstance(node, ast.Import) and any(alias.name.split(".")[0] == "aiclient" for alias in node.names))
+        or (isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").split(".")[0] == "aiclient")
+    ]
+    assert absolute == []
+
+
+@pytest.mark.parametrize("module", inside("middleware"))
+def test_a_middleware_knows_neither_transports_nor_wires_nor_providers_nor_other_middleware(module):
+    others = set(all_imports(MODULES[module], module))
+    assert {name for name in others if floor(name) >= floor("wire") and not name.startswith("middleware._")} == set()
+
+
+@pytest.mark.parametrize("module", inside("providers"))
+def test_a_provider_knows_no_other_provider_and_no_middleware(module):
+    others = set(all_imports(MODULES[module], module))
+    allowed = ("providers._", "providers.services")
+    assert {n for n in others if n.startswith(("providers.", "middleware")) and not n.startswith(allowed)} == set()
+
+
+@pytest.mark.parametrize("module", inside("wire"))
+def test_a_wire_is_pure(module):
+    others = set(all_imports(MODULES[module], module))
+    assert {name for name in others if floor(name) > floor("opening") and not name.startswith("wire")} == set()
+    assert not others & {"clock", "gate", "logs", "stream", "opening"}
+    foreign = {
+        name for name in outside(MODULES[module]) if name in {"os", "time", "asyncio", "socket", "random", "httpx"}
+    }
+    assert foreign == set()
+
+
+def outside(path):
+    """Top names of the absolute imports of a file."""
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield (node.module or "").split(".")[0]
+
+
+def test_one_module_knows_the_http_library():
+    assert {module for module, path in MODULES.items() if {"httpx", "httpcore"} & set(outside(path))} <= {"http"}
+
+
+def test_every_name_of_the_floors_stands_on_one_floor_only():
+    names = [name for floor_names in FLOORS for name in floor_names]
+    assert len(names) == len(set(names))
+
+
+def test_a_module_without_a_floor_is_refused_by_name():
+    with pytest.raises(LookupError, match="'utils' has no floor: add it to FLOORS"):
+        floor("utils")
+
+
+@pytest.mark.parametrize(
+    ("source", "named_there"),
+    [
+        ("from .errors import X", {"errors"}),
+        ("from . import errors", {"errors"}),
+        ("from ..aiclient import X", set()),
+        ("if TYPE_CHECKING:\n    from .client import X\nelse:\n    from .errors import X", {"errors"}),
+        ("try:\n    from .errors import X\nexcept ImportError:\n    pass", {"errors"}),
+        ("class A:\n    from .errors import X", {"errors"}),
+        ("def f():\n    from .client import X", set()),
+        ("import httpx\nfrom httpx import X", set()),
+    ],
+    ids=["module", "package", "above", "type-checking", "try", "class", "function", "foreign"],
+)
+def test_the_reader_of_imports_sees_what_runs_at_import(tmp_path, source, named_there):
+    path = tmp_path / "fake.py"
+    path.write_text(source, encoding="utf-8")
+    assert {name for name in runtime_imports(path, "fake") if name in MODULES and name} == named_there

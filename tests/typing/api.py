@@ -1,0 +1,225 @@
+"""What users write, for the type checkers: never run, checked by `mypy --strict` and pyright (tests/test_typing.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import Protocol, TypeVar, assert_type, runtime_checkable
+
+import aiclient
+from aiclient import (
+    AsyncClient,
+    Attempt,
+    BaseProvider,
+    CallContext,
+    ChatRequest,
+    ChatResponse,
+    ChatStream,
+    ChatStreamChunk,
+    Client,
+    Cost,
+    EmbeddingRequest,
+    EmbeddingResponse,
+    End,
+    Layer,
+    Message,
+    Middleware,
+    OpenStream,
+    Provider,
+    ProviderInfo,
+    ToolCall,
+    Usage,
+    Wrapper,
+    begin,
+    chain,
+    collect,
+    compose,
+    destinations,
+    find,
+    observed,
+    outcome,
+    replay,
+)
+from aiclient.middleware import Logging, Retry, middleware
+from aiclient.testutil import FakeClock, MockProvider
+
+Q = TypeVar("Q", bound=ChatRequest | EmbeddingRequest)
+R = TypeVar("R", bound=ChatResponse | ChatStream | EmbeddingResponse)
+
+
+class Duck:
+    """A provider that inherits nothing and names its parameters as it likes."""
+
+    name = "duck"
+
+    async def chat(self, req: ChatRequest) -> ChatResponse:
+        return ChatResponse(Message("assistant", "quack"), "stop")
+
+    async def chat_stream(self, req: ChatRequest) -> ChatStream:
+        return replay(await self.chat(req))
+
+    async def embeddings(self, what: EmbeddingRequest) -> EmbeddingResponse:
+        return EmbeddingResponse([[1.0]])
+
+    def validate_config(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Named:
+    """A provider whose name is a property."""
+
+    @property
+    def name(self) -> str:
+        return "named"
+
+    async def chat(self, request: ChatRequest, /) -> ChatResponse:
+        raise NotImplementedError
+
+    async def chat_stream(self, request: ChatRequest, /) -> ChatStream:
+        raise NotImplementedError
+
+    async def embeddings(self, request: EmbeddingRequest, /) -> EmbeddingResponse:
+        raise NotImplementedError
+
+    def validate_config(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Short(BaseProvider):
+    """A provider that overrides one method of the defaults."""
+
+    name = "short"
+
+    async def chat(self, request: ChatRequest, /) -> ChatResponse:
+        return ChatResponse(request.messages[-1], "stop")
+
+
+@runtime_checkable
+class Counts(Protocol):
+    """An ability of some providers."""
+
+    def count(self, text: str) -> int: ...
+
+
+class Gated(Layer):
+    """An accounting layer: one path for chat, streams and embeddings."""
+
+    async def around(self, request: Q, inner: Provider, call_next: Callable[[Q], Awaitable[R]]) -> R:
+        request, context = begin(request)
+        assert_type(context, CallContext)
+        return await observed(call_next(request), self._leave)
+
+    async def _leave(self, end: End) -> None:
+        assert_type(end.error, BaseException | None)
+
+
+class Shouting(Layer):
+    """A layer that differs by path."""
+
+    async def chat(self, request: ChatRequest, inner: Provider) -> ChatResponse:
+        return await inner.chat(request)
+
+
+class Forwarding(Wrapper):
+    """A wrapper is a middleware itself."""
+
+    def validate_config(self) -> None:
+        super().validate_config()
+
+
+def plain(provider: Provider) -> Provider:
+    return provider
+
+
+@middleware(stream="buffer")
+async def polite(request: ChatRequest, call_next: Callable[[ChatRequest], Awaitable[ChatResponse]]) -> ChatResponse:
+    response = await call_next(request)
+    assert_type(response.message.content, str)
+    return response
+
+
+@middleware(stream="open")
+async def watched(request: Q, call_next: Callable[[Q], Awaitable[R]]) -> R:
+    return await call_next(request)
+
+
+def providers() -> list[Provider]:
+    return [
+        Duck(),
+        Named(),
+        Short(),
+        MockProvider("x"),
+        AsyncClient(MockProvider()),
+        Forwarding(Duck()),
+        Gated()(Duck()),
+    ]
+
+
+def layers() -> list[Middleware]:
+    return [Gated(), Shouting(), Forwarding, plain, polite, watched, Logging(), Retry(attempts=2)]
+
+
+def composition(provider: Provider) -> None:
+    assert_type(compose(layers(), provider), Provider)
+    assert_type(chain([], provider), Provider)
+    assert_type(find(provider, Counts), Counts | None)
+    assert_type(find(provider, Short), Short | None)
+    assert_type(destinations(provider), tuple[ProviderInfo, ...])
+
+
+async def calls(provider: Provider, request: ChatRequest) -> None:
+    assert_type(await provider.chat(request), ChatResponse)
+    assert_type(await provider.chat_stream(request), ChatStream)
+    assert_type(await collect(provider.chat_stream(request)), ChatResponse)
+    assert_type(await provider.embeddings(EmbeddingRequest("x")), EmbeddingResponse)
+
+
+async def async_client() -> None:
+    async with AsyncClient(Duck()) as client:
+        client.use(Logging(), Retry(), polite)
+        response = await client.chat("hi")
+        assert_type(response, ChatResponse)
+        assert_type(client.chat_stream("hi"), OpenStream)
+        async with client.chat_stream("hi") as stream:
+            assert_type(stream, ChatStream)
+            async for chunk in stream:
+                assert_type(chunk, ChatStreamChunk)
+                assert_type(chunk.delta.content, str)
+        held = await client.chat_stream("hi")
+        async for text in held.text:
+            assert_type(text, str)
+
+
+def sync_client() -> None:
+    with Client(MockProvider(["one", "two"])) as client:
+        response = client.use(Retry()).chat("hi")
+        answer(response)
+        with client.chat_stream("hi") as stream:
+            for chunk in stream:
+                assert_type(chunk.content, str)
+
+
+def answer(response: ChatResponse) -> None:
+    assert_type(response.usage, Usage)
+    assert_type(response.usage.total_tokens, int | None)
+    assert_type(response.message.tool_calls, tuple[ToolCall, ...])
+    assert_type(response.attempts, tuple[Attempt, ...])
+    cost = response.cost
+    assert_type(cost, Cost | None)
+    if cost is not None:
+        assert_type(cost.usd, Decimal)
+    assert_type(ChatResponse.from_dict(response.to_dict()), ChatResponse)
+
+
+def errors(error: aiclient.AIClientError) -> None:
+    assert_type(error.retryable, bool)
+    assert_type(error.retry_after, float | None)
+    assert_type(outcome(error).falls_over, bool)
+    assert_type(aiclient.TimeoutError(phase="idle").partial, ChatResponse | None)
+
+
+def time_stands_still() -> None:
+    clock: aiclient.Clock = FakeClock()
+    Retry(clock=clock)
