@@ -6,12 +6,31 @@ Anthropic's with a `type` around it, `{"message"}` (Cohere, AWS), `{"detail"}` (
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from attrs import frozen
 
 __all__ = ["Complaint", "complaint"]
+
+_CANONICAL: Final = {
+    # google.rpc.Code as HTTP statuses ("API errors", cloud.google.com/apis/design/errors, read 2026-11)
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "OUT_OF_RANGE": 400,
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+    "ABORTED": 409,
+    "RESOURCE_EXHAUSTED": 429,
+    "INTERNAL": 500,
+    "DATA_LOSS": 500,
+    "UNAVAILABLE": 503,
+    "DEADLINE_EXCEEDED": 504,
+}
+
+_SECONDS: Final = re.compile(r"\d{1,6}(\.\d{1,9})?s")
 
 
 @frozen
@@ -25,6 +44,10 @@ class Complaint:
     status: int | None = None
     request_id: str | None = None
     """As the body gives it: errors inside a stream have no headers of their own (Anthropic)."""
+    reason: str | None = None
+    """A finer word than type and code (Google's ErrorInfo), or `quota_per_day`."""
+    retry_after: float | None = None
+    """Seconds to wait, where the body says it (Google's RetryInfo, record d956f306506a: no header says it there)."""
 
     @property
     def word(self) -> str | None:
@@ -33,8 +56,8 @@ class Complaint:
 
     @property
     def words(self) -> frozenset[str]:
-        """Type and code in lower case."""
-        return frozenset(word.lower() for word in (self.type, self.code) if word)
+        """Type, code and reason in lower case."""
+        return frozenset(word.lower() for word in (self.type, self.code, self.reason) if word)
 
 
 def complaint(value: Any) -> Complaint:
@@ -63,7 +86,31 @@ def _from_object(value: Mapping[str, Any], request_id: str | None = None) -> Com
         _word(value.get("param")),
         _status(value),
         request_id,
+        *_google(details),
     )
+
+
+def _google(details: Any) -> tuple[str | None, float | None]:
+    """Return reason and waiting time that the details of Google's errors give ("ErrorInfo", "QuotaFailure", "RetryInfo")."""
+    reason, wait = None, None
+    for item in details if isinstance(details, list) else ():
+        if not isinstance(item, Mapping):
+            continue
+        reason = reason or _word(item.get("reason"))
+        delay = item.get("retryDelay")
+        if isinstance(delay, str) and _SECONDS.fullmatch(delay):
+            wait = float(delay[:-1])
+        if any("PerDay" in quota for quota in _quotas(item)):
+            reason = "quota_per_day"
+    return reason, wait
+
+
+def _quotas(item: Mapping[str, Any]) -> Iterator[str]:
+    violations = item.get("violations")
+    for violation in violations if isinstance(violations, list) else ():
+        quota = violation.get("quotaId") if isinstance(violation, Mapping) else None
+        if isinstance(quota, str):
+            yield quota
 
 
 def _text(value: Mapping[str, Any]) -> str:
@@ -91,4 +138,5 @@ def _status(value: Mapping[str, Any]) -> int | None:
         number = int(named) if isinstance(named, str) and named.isdigit() and len(named) == 3 else named
         if isinstance(number, int) and 400 <= number <= 599:
             return number
-    return None
+    named = value.get("status")
+    return _CANONICAL.get(named) if isinstance(named, str) else None
