@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import os
-import secrets as tokens
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
@@ -59,7 +57,8 @@ class ApiKey:
         self._optional = optional
         self._secret: SecretStr | None = None
         self._gate = Gate(1)
-        self._own_scope = tokens.token_hex(8)
+        self._own_scope = os.urandom(8).hex()
+        self._hash: str | None = None
 
     @property
     def refreshable(self) -> bool:
@@ -88,13 +87,18 @@ class ApiKey:
         """A keyed hash of the key, which tells tenants apart; of a callable, whose keys change, a name of its own."""
         if self._ask is not None:
             return self._own_scope
+        if self._hash is not None:
+            return self._hash
         try:
             secret = self.secret
         except ConfigError:  # nothing will be sent; whoever only wants to know where to must not fail
             return None
         if secret is None:
             return None
-        return hashlib.blake2b(secret.reveal().encode(), key=b"aiclient.scope", digest_size=8).hexdigest()
+        from hashlib import blake2b  # noqa: PLC0415  # it loads OpenSSL
+
+        self._hash = blake2b(secret.reveal().encode(), key=b"aiclient.scope", digest_size=8).hexdigest()
+        return self._hash
 
     async def get(self) -> SecretStr | None:
         """Return the key; None where none is needed."""

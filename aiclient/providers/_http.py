@@ -89,14 +89,16 @@ class HTTPProvider:
     async def chat(self, request: ChatRequest, /) -> ChatResponse:
         """Answer as a whole."""
         wire, model, opened, context = self._prepared(request)
+        said: HeaderFacts | None = None
         try:
             call, warnings = wire.encode(opened, model=model, stream=False)
             head, body = await self._read(call, context)
+            said = self._facts(head, context)
             answer = wire.decode(head.status, head.headers, body)
         except AIClientError as error:
-            self._sign(error, model)
+            self._sign(error, model, said)
             raise
-        return self._stamped(answer, model, self._facts(head, context), _told(request, warnings))
+        return self._stamped(answer, model, said, _told(request, warnings))
 
     async def chat_stream(self, request: ChatRequest, /) -> ChatStream:
         """Open a stream; returns when the head of the answer is there."""
@@ -192,14 +194,16 @@ class HTTPProvider:
     async def _embed(
         self, wire: EmbeddingWire, request: EmbeddingRequest, batch: EmbeddingRequest, model: str, context: CallContext
     ) -> EmbeddingResponse:
+        said: HeaderFacts | None = None
         try:
             call, warnings = wire.encode(batch, model=model)
             head, body = await self._read(call, context)
+            said = self._facts(head, context)
             answer = wire.decode(head.status, head.headers, body, count=len(batch.input))
         except AIClientError as error:
-            self._sign(error, model)
+            self._sign(error, model, said)
             raise
-        return self._stamped(answer, model, self._facts(head, context), _told(request, warnings))
+        return self._stamped(answer, model, said, _told(request, warnings))
 
     async def _read(self, call: HTTPCall, context: CallContext) -> tuple[Head, bytes]:
         """Make an exchange, and return head and body of a success."""

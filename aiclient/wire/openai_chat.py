@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import InvalidRequestError
+from ..chunks import Fold
+from ..errors import InvalidRequestError, ProtocolError
 from ..request import ChatOptions, ChatRequest, HTTPCall, PromptCache, ResponseFormat, Tool, ToolChoice
 from ..response import ChatResponse
 from .codec import Encoded
@@ -61,8 +62,20 @@ class OpenAIChat:
         return call, notes.taken()
 
     def decode(self, status: int, headers: Mapping[str, str], body: bytes) -> ChatResponse:
-        """Return the answer that a body holds."""
+        """Return the answer that a body holds; a server that streams unasked is read all the same."""
+        if body[:64].lstrip().startswith((b"data:", b"event:", b":")):
+            return self._folded(body)
         return decode_answer(body, self.origin)
+
+    def _folded(self, body: bytes) -> ChatResponse:
+        decoder, fold = OpenAIChatDecoder(self.origin), Fold()
+        for chunk in (*decoder.feed(body), *decoder.end()):
+            fold.add(chunk)
+        if decoder.failure is not None:
+            raise decoder.failure
+        if not decoder.done:
+            raise ProtocolError("the answer came as a stream and is cut off", kind="incomplete")
+        return fold.response()
 
     def decoder(self, request: ChatRequest | None = None, /) -> OpenAIChatDecoder:
         """Return a decoder for the streamed answer to `request`, which may have asked for several choices."""

@@ -155,6 +155,15 @@ async def test_a_failure_is_typed_and_signed(streamed):
     assert (error.retry_after, error.request_id) == (7.0, "req-1")
 
 
+async def test_an_error_inside_a_success_is_signed_with_the_headers_facts():
+    service = Service(
+        httpx.Response(200, json={"error": {"message": "no", "code": 400}}, headers={"x-request-id": "req-1"})
+    )
+    with pytest.raises(BadRequestError) as caught:
+        await service.openai().chat(hello())
+    assert (caught.value.request_id, caught.value.provider) == ("req-1", "openai")
+
+
 async def test_our_own_key_never_shows_in_an_error():
     service = Service(complaint(400, f"the key {KEY} is odd"))
     with pytest.raises(BadRequestError) as caught:

@@ -388,3 +388,14 @@ def test_what_is_neither_a_stream_nor_an_answer_is_a_protocol_error(body, kind):
 def test_an_error_instead_of_a_stream_is_typed():
     failure, _ = failed(b'{"error":{"message":"m","code":400}}')
     assert type(failure) is BadRequestError
+
+
+def test_a_stream_that_nobody_asked_for_is_an_answer():
+    wire = OpenAIChat(origin="vendor")
+    response = wire.decode(200, {}, b"\n: ping\n\n" + text("He", "llo") + DONE)
+    assert (response.message.content, response.finish_reason) == ("Hello", "stop")
+    with pytest.raises(ProtocolError) as caught:
+        wire.decode(200, {}, event({"content": "He"}))
+    assert caught.value.kind == "incomplete"
+    with pytest.raises(BadRequestError):
+        wire.decode(200, {}, data({"error": {"message": "m", "code": 400}}))
