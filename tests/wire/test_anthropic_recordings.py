@@ -1,0 +1,276 @@
+"""Recorded answers of Anthropic's API, of Vertex, a gateway and a local server, against what the vendor's SDK makes of them."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import pathlib
+import re
+
+import pytest
+
+from aiclient import errors
+from aiclient.chunks import Fold
+from aiclient.messages import OpaquePart, ReasoningPart, TextPart, ToolCall
+from aiclient.wire.anthropic import BEDROCK, AnthropicWire
+from aiclient.wire.anthropic_models import decode_models
+from aiclient.wire.eventstream import EventStreamDecoder
+from aiclient.wire.failures import failure
+from aiclient.wire.headers import facts
+
+WIRE = pathlib.Path(__file__).parents[3] / "shared" / "wire"
+
+MESSAGES = ("anthropic.messages", "vertex.anthropic_messages", "gateway.messages", "local.messages")
+
+REASONS = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+    "pause_turn": "other",
+}
+
+ERRORS = {  # the SDK's class, by its own word where that is finer
+    "AuthenticationError": errors.AuthenticationError,
+    "PermissionDeniedError": errors.PermissionDeniedError,
+    "NotFoundError": errors.ModelNotFoundError,
+    "BadRequestError": errors.BadRequestError,
+    "RateLimitError": errors.RateLimitError,
+    "InternalServerError": errors.ServerError,
+    "OverloadedError": errors.OverloadedError,
+}
+
+
+def records(api):
+    path = WIRE / f"{api}.jsonl.gz"
+    if not path.is_file():
+        pytest.skip(f"the recordings are not beside this repository (../shared/wire/{path.name})")
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        return [record for record in map(json.loads, lines) if record["expected"] is not None]
+
+
+def body(record):
+    return record["response"]["body"].encode("utf-8", "surrogatepass")
+
+
+def read(pieces):
+    """Return the answer so far, whether it is complete, and the failure."""
+    decoder, fold, last = AnthropicWire().decoder(), Fold(), False
+    chunks = [chunk for piece in pieces for chunk in decoder.feed(piece)]
+    chunks += decoder.end()
+    for chunk in chunks:
+        assert not last, "a chunk follows the last one"
+        fold.add(chunk)
+        last = chunk.last
+    assert last == decoder.done
+    return fold.response(), last, decoder.failure
+
+
+def answer(record):
+    """Return the answer, or the error."""
+    response = record["response"]
+    if response["status"] >= 400:
+        said = facts(response["headers"], status=response["status"], now=0.0)
+        return failure(response["status"], body(record), said, headers=response["headers"])
+    try:
+        if not record["stream"]:
+            return AnthropicWire().decode(response["status"], response["headers"], body(record))
+    except errors.AIClientError as error:
+        return error
+    found, complete, error = read([body(record)])
+    assert complete or error is not None, "the stream has no end"
+    return error or found
+
+
+def told(part):
+    """Return the block type that a part came from."""
+    match part:
+        case TextPart():
+            return "text"
+        case ReasoningPart():
+            return "thinking"
+        case ToolCall():
+            return "tool_use"
+        case OpaquePart(data=data):
+            return data["type"]
+
+
+def prompt_tokens(usage):
+    """The documented conversion: Anthropic's `input` excludes what was read from the cache and written to it."""
+    return usage["input"] + usage.get("cache_read", 0) + usage.get("cache_write", 0) if usage else None
+
+
+def facts_of(expected):
+    """Return what the SDK found, in our words."""
+    if error := expected.get("error"):
+        return {key: error.get(key) for key in ("status", "message", "request_id")}
+    usage = expected.get("usage") or {}
+    return {
+        "text": expected.get("text") or "",
+        "reasoning": expected.get("reasoning_text") or "",
+        "calls": [(call["id"], call["name"], call["arguments"]) for call in expected.get("tool_calls", [])],
+        "server calls": [
+            (call["id"], call["name"], call["arguments"]) for call in expected.get("server_tool_calls", [])
+        ],
+        "blocks": expected.get("block_types") or [],
+        "citations": expected.get("citations"),
+        "reason": (REASONS[expected["finish_reason"]], expected["finish_reason"]),
+        "model": expected["model"],
+        "id": expected["response_id"],
+        "usage": (prompt_tokens(usage), usage.get("output"), usage.get("cache_read"), usage.get("cache_write")),
+        "thinking tokens": usage.get("reasoning"),
+    }
+
+
+def facts_found(found):
+    if isinstance(found, errors.AIClientError):
+        return {"status": found.status_code, "message": found.message, "request_id": found.request_id}
+    message, usage = found.message, found.usage
+    opaque = [part.data for part in message.of(OpaquePart)]
+    server = [data for data in opaque if data["type"] == "server_tool_use"]
+    return {
+        "text": message.content,
+        "reasoning": message.reasoning,
+        "calls": [(call.id, call.name, call.parsed) for call in message.tool_calls],
+        "server calls": [(call["id"], call["name"], call["input"]) for call in server],
+        "blocks": [told(part) for part in message.parts],
+        "citations": len(message.citations) or None,
+        "reason": (found.finish_reason, found.raw_finish_reason),
+        "model": found.model,
+        "id": found.id,
+        "usage": (usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, usage.cache_write_tokens),
+        "thinking tokens": usage.reasoning_tokens,
+    }
+
+
+@pytest.mark.parametrize("api", MESSAGES)
+def test_every_recorded_answer_says_what_the_vendors_sdk_makes_of_it(api):
+    found = records(api)
+    wrong = {}
+    for record in found:
+        got, expected = answer(record), record["expected"]
+        if error := expected.get("error"):
+            assert isinstance(got, ERRORS[error["class"]]), record["id"]
+        if facts_found(got) != facts_of(expected):
+            wrong[record["id"]] = (facts_of(expected), facts_found(got))
+    assert found
+    assert wrong == {}
+
+
+def test_counts_of_tokens_are_read():
+    for record in records("anthropic.count_tokens"):
+        response, expected = record["response"], record["expected"]
+        if error := expected.get("error"):
+            said = facts(response["headers"], status=response["status"], now=0.0)
+            got = failure(response["status"], body(record), said, headers=response["headers"])
+            assert facts_found(got) == facts_of(expected)
+            assert isinstance(got, ERRORS[error["class"]])
+        else:
+            assert AnthropicWire().decode_count(body(record)) == expected["usage"]["input"]
+
+
+def test_the_list_of_models_is_read():
+    for record in records("anthropic.models"):
+        models, more = decode_models(body(record))
+        assert len(models) == record["expected"]["models"]
+        assert [model.id for model in models][: len(record["expected"]["model_ids"])] == record["expected"]["model_ids"]
+        assert (more is not None) == bool(json.loads(body(record))["has_more"])
+
+
+def test_bedrock_carries_the_same_answers():
+    found = claudes("bedrock.invoke")
+    wrong = [record["id"] for record in found if facts_found(answer(record)) != facts_of(record["expected"])]
+    assert found
+    assert wrong == []
+
+
+def test_bedrocks_streams_hold_the_same_events():
+    found = claudes("bedrock.invoke_stream")
+    assert found
+    for record in found:
+        events, fold, chunks = AnthropicWire(BEDROCK).events(), Fold(), []
+        for message in EventStreamDecoder().feed(base64.b64decode(record["response"]["body"])):
+            payload = json.loads(message.payload)
+            events.take(json.loads(base64.b64decode(payload["bytes"])), chunks)
+        for chunk in chunks:
+            fold.add(chunk)
+        assert events.done
+        assert facts_found(fold.response()) == facts_of(record["expected"]), record["id"]
+
+
+def claudes(api):
+    found = [record for record in records(api) if "anthropic.claude" in record["request"]["url"]]
+    return [
+        record for record in found if record["response"]["status"] == 200 and "messages" in record["request"]["json"]
+    ]
+
+
+# --- reads of any size, and cuts ---
+
+
+def streams(api="anthropic.messages"):
+    return [record for record in records(api) if record["stream"] and record["response"]["status"] == 200]
+
+
+def cuts(data):
+    """Return the places after each event."""
+    return [match.end() for match in re.finditer(rb"\r\n\r\n|\n\n", data)]
+
+
+def in_reads_of(size, data):
+    return [data[start : start + size] for start in range(0, len(data), size)]
+
+
+def check_splits(record, sizes=(1, 7, 64)):
+    data = body(record)
+    whole, complete, error = read([data])
+    for size in sizes:
+        assert read(in_reads_of(size, data)) == (whole, complete, error), (record["id"], size)
+
+
+def check_cuts(record):
+    data = body(record)
+    whole, complete, _ = read([data])
+    assert complete
+    for end in cuts(data):
+        partial, finished, error = read([data[:end]])
+        assert error is None, (record["id"], end, error)
+        if finished:
+            assert partial == whole
+            continue
+        assert b"message_stop" not in data[:end].rpartition(b"\n\n")[0], (record["id"], end)
+        begins(partial, whole, (record["id"], end))
+
+
+def begins(partial, whole, where):
+    """The parts of a cut answer are the first ones of the whole answer; only the last may be shorter."""
+    assert whole.message.content.startswith(partial.message.content), where
+    assert whole.message.reasoning.startswith(partial.message.reasoning), where
+    assert len(partial.message.parts) <= len(whole.message.parts), where
+    for got, full in zip(partial.message.parts[:-1], whole.message.parts, strict=False):
+        assert got == full, where
+    for got, full in zip(partial.message.tool_calls, whole.message.tool_calls, strict=False):
+        assert (got.id, got.name) == (full.id, full.name), where
+        assert full.arguments.startswith(got.arguments), where
+
+
+def small(record):
+    return len(record["response"]["body"]) < 3000
+
+
+def test_a_few_streams_read_the_same_in_reads_of_any_size_and_cut_anywhere():
+    some = [record for record in streams() if small(record)][:12]
+    assert len(some) == 12
+    for record in some:
+        check_splits(record)
+        check_cuts(record)
+
+
+@pytest.mark.parametrize("api", ["anthropic.messages", "vertex.anthropic_messages"])
+def test_every_stream_reads_the_same_in_short_reads_and_cut_anywhere(api):
+    for record in streams(api):
+        check_splits(record, sizes=(7, 64))
+        check_cuts(record)
