@@ -16,6 +16,7 @@ from .provider import Provider
 __all__ = ["PROVIDERS", "provider_for", "split"]
 
 PROVIDERS: Final = {
+    "azure": "aiclient.providers.azure:AzureOpenAIProvider",
     "compatible": "aiclient.providers.compatible:CompatibleProvider",
     "mock": "aiclient.testutil.mock:MockProvider",
     "ollama": "aiclient.providers.ollama:OllamaProvider",

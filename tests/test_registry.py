@@ -41,6 +41,7 @@ def test_every_name_in_the_registry_leads_to_a_class_that_makes_a_provider():
 
 
 OPTIONS = {
+    "azure": {"endpoint": "https://x.example", "api_key": "azure-key-0123"},
     "compatible": {"base_url": "http://127.0.0.1:9/v1"},
     "mock": {},
     "ollama": {},

@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING, Any, Final
 from .._lazy import lazy
 
 if TYPE_CHECKING:
+    from .azure import AzureOpenAIProvider
     from .compatible import CompatibleProvider
     from .ollama import OllamaProvider
     from .openai import OpenAIProvider
 
-__all__ = ["CompatibleProvider", "OllamaProvider", "OpenAIProvider"]
+__all__ = ["AzureOpenAIProvider", "CompatibleProvider", "OllamaProvider", "OpenAIProvider"]
 
-_MODULES: Final = {"CompatibleProvider": ".compatible", "OllamaProvider": ".ollama", "OpenAIProvider": ".openai"}
+_MODULES: Final = {
+    "AzureOpenAIProvider": ".azure",
+    "CompatibleProvider": ".compatible",
+    "OllamaProvider": ".ollama",
+    "OpenAIProvider": ".openai",
+}
 
 
 def __getattr__(name: str) -> Any:
