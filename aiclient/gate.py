@@ -6,7 +6,6 @@ import asyncio
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Coroutine
 from typing import TYPE_CHECKING, TypeVar
 
 from .clock import SYSTEM, Clock, Timer
@@ -186,12 +185,9 @@ class Alarm:
     async def guard(self, work: Awaitable[T]) -> T:
         """Await `work`; when the alarm goes off meanwhile, or went off before, raise its error instead."""
         if self.error is not None:
-            if isinstance(work, Coroutine):
-                work.close()  # refused before its first step: it would warn that nobody awaited it
-            raise self.error
-        if self.error is not None:
-            if (close := getattr(work, "close", None)) is not None:  # a coroutine that is not begun must not warn
-                close()
+            close = getattr(work, "close", None)  # a coroutine, or the next step of a generator; futures have none
+            if close is not None:
+                close()  # refused before its first step: it would warn that nobody awaited it
             raise self.error
         task = asyncio.current_task()
         assert task is not None
