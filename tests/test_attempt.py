@@ -443,6 +443,10 @@ def journals(provider):
     return count
 
 
+def test_the_journal_is_called_so_where_a_chain_is_shown():
+    assert repr(Attempts()) == "journal"
+
+
 def test_the_journal_stands_innermost():
     mock = MockProvider()
     provider = chain([Layer()], mock)

@@ -344,6 +344,24 @@ async def test_an_alarm_that_nobody_waits_for_calls_unwatched_and_the_next_wait_
         await alarm.guard(asyncio.get_running_loop().create_future())
 
 
+async def test_an_alarm_knows_whether_somebody_waits(still):
+    alarm = Alarm(still)
+    assert not alarm.watching
+    task = asyncio.create_task(alarm.guard(turns(2)))
+    await turns(1)
+    assert alarm.watching
+    await task
+    assert not alarm.watching
+
+
+@pytest.mark.parametrize(("phase", "named"), [("tls", "connect"), ("idle", "idle")])
+async def test_the_hint_names_the_limit_that_the_caller_can_set(still, phase, named):
+    alarm = Alarm(still)
+    alarm.set(0, phase)
+    still.advance(0)
+    assert f"timeout=Timeouts({named}=seconds)" in str(alarm.error) and alarm.error.phase == phase
+
+
 async def test_an_alarm_goes_off_once(still):
     rung = []
     alarm = Alarm(still, lambda: rung.append(1))

@@ -188,3 +188,23 @@ def test_a_part_carries_its_vendor_s_own_data():
     part = ReasoningPart("t", "sig", origin="anthropic", provider_data={"k": 1})
     assert (part.origin, part.provider_data) == ("anthropic", {"k": 1})
     assert OpaquePart("anthropic", {"type": "new"}).data == {"type": "new"}
+
+
+def test_a_message_can_be_made_of_a_dict():
+    assert Message.of_dict({"role": "user", "content": "hi", "name": "Ada"}) == Message("user", "hi", "Ada")
+    assert Message.of_dict({"role": "tool", "content": "x", "tool_call_id": "c1"}).tool_call_id == "c1"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("hi", "a message needs a role.*got 'hi'"),
+        ({"content": "hi"}, "a message needs a role"),
+        ({"role": "bot"}, "role 'bot' is none of"),
+        ({"role": "user", "parts": [], "mood": 1}, r"got also \['mood', 'parts'\]"),
+    ],
+    ids=["text", "no-role", "other-role", "unknown-keys"],
+)
+def test_another_dict_is_refused_as_a_message(data, words):
+    with pytest.raises(InvalidMessageError, match=words):
+        Message.of_dict(data)

@@ -84,6 +84,11 @@ def test_a_prompt_cache_lives_for_minutes_or_hours(ttl):
     assert PromptCache(ttl).ttl == ttl
 
 
+@pytest.mark.parametrize(("ttl", "minutes"), [("5m", 5), ("90m", 90), ("1h", 60), ("24h", 1440)])
+def test_a_prompt_cache_s_life_is_known_in_minutes(ttl, minutes):
+    assert PromptCache(ttl).minutes == minutes
+
+
 @pytest.mark.parametrize("ttl", ["", "0m", "5", "5s", "-5m", "5 m", "10000m", "5m\n", 300, None], ids=repr)
 def test_another_life_of_a_prompt_cache_is_refused(ttl):
     with pytest.raises(InvalidRequestError, match="must be a number of minutes or hours"):
