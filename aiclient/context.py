@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-import uuid
+import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -104,7 +104,7 @@ class CallContext:
         warnings: What providers could not honour.
     """
 
-    id: str = field(factory=lambda: uuid.uuid4().hex)
+    id: str = field(factory=lambda: os.urandom(16).hex())
     clock: Clock = SYSTEM
     timeouts: Timeouts = field(factory=Timeouts)
     deadline: float | None = None

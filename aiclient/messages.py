@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, get_args
+from typing import Any, ClassVar, Final, Literal, TypeAlias, TypeVar, get_args
 
 from attrs import field, frozen
 
@@ -37,6 +37,8 @@ __all__ = [
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
 """Who speaks. `developer` is OpenAI's newer word for `system`; providers map either to what they have."""
+
+_ROLES: Final = get_args(Role)
 
 Json: TypeAlias = Mapping[str, Any]
 
@@ -285,8 +287,8 @@ class Message(Record):
         tool_call_id: str | None = None,
         metadata: Json | None = None,
     ) -> None:
-        if role not in get_args(Role):
-            raise InvalidMessageError(f"role {role!r} is none of {', '.join(get_args(Role))}")
+        if role not in _ROLES:
+            raise InvalidMessageError(f"role {role!r} is none of {', '.join(_ROLES)}")
         parts = content_parts(content)
         if tool_call_id is not None:
             parts = (ToolResultPart(tool_call_id, parts, name),)

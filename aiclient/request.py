@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias, cast, get_args
+from typing import Any, Final, Literal, TypeAlias, cast, get_args
 
 from attrs import field, frozen
 
@@ -31,6 +31,8 @@ __all__ = [
     "ToolChoice",
     "check",
 ]
+
+_CACHE_MODES: Final = get_args(CacheMode)
 
 
 def _number(low: float, high: float, *, whole: bool = False) -> Callable[[Any, Any, Any], None]:
@@ -218,11 +220,12 @@ class ChatOptions(Record):
 
     def __attrs_post_init__(self) -> None:
         """Refuse what single fields cannot tell: unknown cache modes, a choice without its tool, tools of one name."""
-        if self.cache not in get_args(CacheMode):
-            raise InvalidRequestError(f"cache={self.cache!r} is none of {', '.join(get_args(CacheMode))}")
-        names = [tool.name for tool in self.tools]
-        if len(set(names)) != len(names):
-            raise InvalidRequestError(f"two tools have the same name: {', '.join(names)}")
+        if self.cache not in _CACHE_MODES:
+            raise InvalidRequestError(f"cache={self.cache!r} is none of {', '.join(_CACHE_MODES)}")
+        if self.tools:
+            names = [tool.name for tool in self.tools]
+            if len(set(names)) != len(names):
+                raise InvalidRequestError(f"two tools have the same name: {', '.join(names)}")
 
 
 @frozen(repr=False)
