@@ -61,6 +61,8 @@ class SSEDecoder:
             raise self.failure
         if self._head is not None:
             data = self._without_bom(data)
+        if self._is_one_event(data):
+            return [Event(data[6:-2], "", self._id)]
         events: list[Event] = []
         if not data:
             return events
@@ -95,6 +97,18 @@ class SSEDecoder:
             return b""
         self._head = None
         return head.removeprefix(_BOM)
+
+    def _is_one_event(self, data: bytes) -> bool:
+        """Whether a read is what nearly all are: one event with one line, whole, and none under way."""
+        end = len(data) - 2
+        return (
+            data.find(b"\n") == end
+            and data[end + 1 :] == b"\n"
+            and data.startswith(b"data: ")
+            and b"\r" not in data
+            and end < self._limit
+            and not (self._size or self._line or self._after_cr)
+        )
 
     def _read_blocks(self, data: bytes, events: list[Event]) -> None:
         """Read bytes without CR: nearly always whole events of one data line, which need no look at their lines."""
