@@ -115,10 +115,8 @@ class MessageEncoder:
     def _item(self, part: Part) -> list[Json]:
         """Return a part as items of a content list: one, or none when it was dropped."""
         match part:
-            case TextPart():
+            case TextPart() | RefusalPart():  # only the assistant can refuse; quoted by others it is text
                 item: Json = {"type": "text", "text": part.text}
-            case RefusalPart():
-                item = {"type": "refusal", "refusal": part.text}
             case ImagePart():
                 item = {"type": "image_url", "image_url": self._image(part)}
             case AudioPart():

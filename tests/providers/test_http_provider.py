@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from aiclient.context import CallContext, Timeouts
+from aiclient.credentials import ApiKey
 from aiclient.errors import (
     AuthenticationError,
     BadRequestError,
@@ -23,10 +24,13 @@ from aiclient.errors import (
 from aiclient.messages import Message
 from aiclient.provider import ProviderInfo
 from aiclient.providers import CompatibleProvider, OpenAIProvider
+from aiclient.providers._endpoint import Endpoint
+from aiclient.providers._http import HTTPProvider
 from aiclient.providers._source import ChunkSource
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest
 from aiclient.testutil.server import LoopbackServer, cut
 from aiclient.wire.openai_chat import OpenAIChat
+from aiclient.wire.profiles import Profile
 
 pytestmark = pytest.mark.anyio
 
@@ -359,6 +363,25 @@ async def test_a_failing_embedding_is_signed():
     with pytest.raises(ProtocolError) as caught:
         await service.openai().embeddings(EmbeddingRequest("5"))
     assert caught.value.provider == "openai"
+
+
+async def test_what_a_provider_lacks_is_said():
+    bare = HTTPProvider(
+        name="bare", endpoint=Endpoint("https://x"), key=ApiKey(KEY, provider="bare"), vendor="bare", model="m"
+    )
+    with pytest.raises(UnsupportedFeatureError, match="bare has no chat"):
+        await bare.chat(hello())
+    with pytest.raises(UnsupportedFeatureError, match="bare has no embeddings"):
+        await bare.embeddings(EmbeddingRequest("x"))
+
+
+async def test_a_compatible_server_may_have_a_profile_of_its_own():
+    service = Service(httpx.Response(200, json=ANSWER), httpx.Response(200, json={"id": "a"}))
+    profile = Profile(name="mine", max_tokens="max_new_tokens")
+    provider = CompatibleProvider("https://x/v1", model="m", profile=profile, http_client=service.client)
+    await provider.chat(hello(max_tokens=5))
+    assert json.loads(service.requests[0].content)["max_new_tokens"] == 5
+    assert (provider.name, (await provider.get_model("a")).id) == ("mine", "a")
 
 
 async def test_models_are_listed_and_looked_up():

@@ -1,6 +1,7 @@
 import importlib.util
 import json
 import math
+import sys
 from types import MappingProxyType
 
 import pytest
@@ -125,6 +126,23 @@ def _cycle():
     value = []
     value.append(value)
     return value
+
+
+def test_the_standard_library_serves_where_orjson_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "orjson", None)
+    assert jsons._fastest() is jsons._loads_standard
+
+
+def _deep():
+    value = []
+    for _ in range(100_000):
+        value = [value]
+    return value
+
+
+def test_dumps_refuses_depth():
+    with pytest.raises(InvalidRequestError, match="deep"):
+        jsons.dumps(_deep())
 
 
 @pytest.mark.parametrize("value", [math.nan, [math.inf], object(), {1, 2}, _cycle(), {b"x": 1}], ids=repr)

@@ -5,6 +5,7 @@ import pathlib
 import sys
 
 import pytest
+from attrs import evolve
 
 from aiclient.context import CallContext
 from aiclient.errors import InvalidMessageError, InvalidRequestError, UnsupportedFeatureError
@@ -21,7 +22,16 @@ from aiclient.messages import (
     ToolResultPart,
     VideoPart,
 )
-from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest, Reasoning, ResponseFormat, Tool, ToolChoice
+from aiclient.request import (
+    ChatOptions,
+    ChatRequest,
+    EmbeddingRequest,
+    PromptCache,
+    Reasoning,
+    ResponseFormat,
+    Tool,
+    ToolChoice,
+)
 from aiclient.wire.openai_chat import OpenAIChat
 from aiclient.wire.openai_embeddings import OpenAIEmbeddings
 from aiclient.wire.openai_models import encode_model, encode_models
@@ -162,6 +172,32 @@ def test_profiles_differ_where_their_services_do(profile, options, fields):
     assert {key: value for key, value in body.items() if key not in ("model", "messages")} == fields
 
 
+def test_a_profile_may_lack_nearly_everything():
+    bare = evolve(COMPATIBLE, parallel_tool_calls=False)
+    _, warnings = encoded("Hi", bare, tools=[WEATHER], parallel_tool_calls=False, prompt_cache=PromptCache())
+    assert [warning.setting for warning in warnings] == ["parallel_tool_calls", "prompt_cache"]
+
+
+@pytest.mark.parametrize(
+    ("cache", "fields", "codes"),
+    [
+        (PromptCache("5m"), {}, []),
+        (PromptCache("5m", "k"), {"prompt_cache_key": "k"}, []),
+        (PromptCache("24h"), {"prompt_cache_retention": "24h"}, []),
+        (PromptCache("3h"), {"prompt_cache_retention": "24h"}, ["rounded_setting"]),
+    ],
+)
+def test_prompt_caching_is_asked_for_as_openai_has_it(cache, fields, codes):
+    body, warnings = encoded("Hi", prompt_cache=cache)
+    assert {key: value for key, value in body.items() if key not in ("model", "messages")} == fields
+    assert [warning.code for warning in warnings] == codes
+
+
+def test_the_same_warning_is_given_once():
+    _, warnings = first(TextPart("a"), *[ReasoningPart("hm")] * 3, role="assistant")
+    assert len(warnings) == 1
+
+
 def test_mistral_has_its_own_word_for_required():
     body, _ = encoded("Hi", PROFILES["mistral"], tools=[WEATHER], tool_choice=ToolChoice("required"))
     assert body["tool_choice"] == "any"
@@ -186,6 +222,7 @@ def test_roles_go_where_they_are_known():
     ("part", "item"),
     [
         (TextPart("t"), {"type": "text", "text": "t"}),
+        (RefusalPart("no"), {"type": "text", "text": "no"}),
         (ImagePart(url="https://x/y.png"), {"type": "image_url", "image_url": {"url": "https://x/y.png"}}),
         (
             ImagePart(data=PNG, detail="low"),

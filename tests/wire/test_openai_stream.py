@@ -230,6 +230,34 @@ def test_unknown_parts_survive():
     assert message.parts == (OpaquePart("vendor", {"type": "new", "x": 1}),)
 
 
+def test_list_content_is_told_apart():
+    parts = [{"type": "thinking", "thinking": "t"}, {"type": "refusal", "refusal": "r"}, {"type": "text", "text": "a"}]
+    message = folded(event({"content": parts}, reason="stop") + DONE).message
+    assert (message.reasoning, message.refusal, message.content) == ("t", "r", "a")
+
+
+def test_details_of_odd_shapes_are_survived():
+    odd = event({"reasoning_details": {"x": 1}}) + event(
+        {"reasoning_details": [5, {"index": 0, "type": "a", "x": None}]}
+    )
+    message = folded(
+        odd + event({"content": "a", "audio": {"transcript": "nothing else"}}, reason="stop") + DONE
+    ).message
+    assert message.content == "a"
+    assert message.parts[-1].provider_data == {"reasoning_details": [{"index": 0, "type": "a", "x": None}]}
+
+
+def test_what_came_after_the_finish_reason_is_handed_over_at_the_end():
+    sealed = {"type": "reasoning.encrypted", "index": 0, "data": "x"}
+    stream = text("a") + event({"reasoning_details": [sealed]}) + DONE
+    assert folded(stream).message.parts[-1].provider_data == {"reasoning_details": [sealed]}
+
+
+def test_a_whole_answer_has_a_limit(monkeypatch):
+    monkeypatch.setattr("aiclient.wire.openai_chat_stream.MAX_BODY_BYTES", 10)
+    assert failed(b'{"choices": [')[0].kind == "too_large"
+
+
 def test_sources_are_citations():
     item = {
         "type": "url_citation",
@@ -338,6 +366,7 @@ def test_a_tool_calls_own_data_is_kept():
         (b"event: error\n" + data({"error": {"type": "overloaded_error", "message": "m"}}), OverloadedError, None),
         (b"event: error\n" + data({"message": "m", "code": 503}), OverloadedError, None),
         (data({"error": {"message": "m", "code": 400}}).rstrip(), BadRequestError, None),
+        (b"data: [1]", ProtocolError, "schema"),
     ],
 )
 def test_a_failure_comes_after_what_was_before_it(bad, error, kind):
