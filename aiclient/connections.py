@@ -12,7 +12,7 @@ import contextlib
 import os
 import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, Final
 
 from .gate import Gate
@@ -125,6 +125,12 @@ class Pools:
         if pool is None:
             pool = mine.pools[origin] = self._make(origin)
         return pool
+
+    @property
+    def here(self) -> Mapping[str, Pool]:
+        """The running loop's pools, by origin."""
+        mine = self._loops.get(asyncio.get_running_loop())
+        return {} if mine is None or mine.pid != os.getpid() else mine.pools
 
     def close(self) -> None:
         """Close the idle connections of every loop; those in use are closed when they are given back."""

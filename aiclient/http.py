@@ -241,7 +241,9 @@ class _Lease:
             connection = self._connection = self._pool.new()
             response = await connection.transport.handle_async_request(request)
             assert response is not None
-        self._keep = not any(key.lower() == b"connection" and b"close" in value for key, value in response.headers.raw)
+        self._keep = not any(
+            key.lower() == b"connection" and b"close" in value.lower() for key, value in response.headers.raw
+        )
         return response
 
     async def trace(self, event: str, info: dict[str, Any]) -> None:
