@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from attrs import fields
 
-from aiclient import config, errors
+from aiclient import Timeouts, config, errors
 from aiclient.registry import PROVIDERS
 
 ROOT = Path(__file__).parents[1]
@@ -101,6 +102,15 @@ def test_every_error_that_is_raised_has_its_row():
 def test_every_kind_of_protocol_error_has_its_row():
     shown = {match[1] for row in TABLE if (match := re.search(r'ProtocolError\(kind="(\w+)"', row[0]))}
     assert shown == errors.PROTOCOL_KINDS.keys()
+
+
+# --- docs/streams.md ---
+
+
+def test_the_time_limits_are_those_that_hold():
+    table = rows((ROOT / "docs/streams.md").read_text("utf-8"), "| limit | default | counts |")
+    shown = {name.strip("`"): None if default == "none" else float(default) for name, default, _ in table}
+    assert shown == {attribute.name: getattr(Timeouts(), attribute.name) for attribute in fields(Timeouts)}
 
 
 # --- all of them ---
