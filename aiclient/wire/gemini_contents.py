@@ -122,7 +122,9 @@ class ContentsEncoder:
         parts = [item for _, item in sorted(self._results, key=lambda result: result[0])] + self._turn
         if self._role == "model" and not self._older:
             self._seal(parts)
-        if parts:
+        if parts and self._contents and self._contents[-1]["role"] == self._role:  # what stood between was dropped
+            self._contents[-1]["parts"] += parts
+        elif parts:
             self._contents.append({"role": self._role, "parts": parts})
         self._turn, self._results = [], []
 
