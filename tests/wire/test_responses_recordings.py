@@ -267,10 +267,11 @@ def main():
         streams = [record for record in known if record["stream"] and record["response"]["status"] < 400]
         for record in streams:
             wrong += [(record["id"], found) for found in (*split_problems(record), *cut_problems(record))]
-        print(f"{vendor}.responses {len(known) - len({id_ for id_, _ in wrong})}/{len(known)}, {len(streams)} streams split and cut")
+        right = len(known) - len({id_ for id_, _ in wrong})
+        print(f"{vendor}.responses {right}/{len(known)}, {len(streams)} streams split and cut")
         for id_, found in wrong:
             print("   ", id_, str(found)[:600])
-        total, matched = total + len(known), matched + len(known) - len({id_ for id_, _ in wrong})
+        total, matched = total + len(known), matched + right
     print(f"{matched}/{total}")
     return 0 if matched == total else 1
 
