@@ -81,6 +81,13 @@ def test_the_variables_are_those_that_the_library_reads():
     assert set(re.findall(r"\bAI_[A-Z_]+", README)) == known - without_effect
 
 
+def test_the_vendors_variables_are_those_that_the_providers_read():
+    sources = "".join(path.read_text("utf-8") for path in (ROOT / "aiclient/providers").glob("*.py"))
+    known = set(re.findall(r'(?:environ\.get\(|environ\[|variable=)"([A-Z_]+)"', sources))
+    shown = {row[0] for row in rows(README, "| variable | meaning |")}
+    assert {name for name in re.findall(r"[A-Z_]{3,}", " ".join(shown)) if not name.startswith("AI_")} == known
+
+
 # --- docs/errors.md ---
 
 TABLE = rows((ROOT / "docs/errors.md").read_text("utf-8"), "| error | category | retryable |")
