@@ -200,12 +200,14 @@ class ItemEncoder:
             self._say(item, {"type": "refusal", "refusal": part.text})
 
     def _say(self, head: Mapping[str, Any], content: Json) -> None:
-        """Add content to a message of an earlier answer: the one under way, if it is the same."""
-        last = self._out[-1] if self._out else {}
-        if last.get("type") == "message" and last.get("id") == head.get("id"):
-            last["content"].append(content)
-        else:
-            self._out.append({**head, "content": [content]})
+        """Add content to a message of an earlier answer; its parts need not stand together, and an id goes back only once."""
+        for item in reversed(self._out):
+            if item.get("role") == "user":  # an earlier turn
+                break
+            if item.get("type") == "message" and item.get("id") == head.get("id"):
+                item["content"].append(content)
+                return
+        self._out.append({**head, "content": [content]})
 
     def _call(self, call: ToolCall, *, named: bool) -> None:
         item = self._item(call)

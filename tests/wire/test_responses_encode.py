@@ -24,6 +24,7 @@ from aiclient.messages import (
     VideoPart,
 )
 from aiclient.request import ChatOptions, ChatRequest, PromptCache, Reasoning, ResponseFormat, Tool, ToolChoice
+from aiclient.wire.openai_chat import OpenAIChat
 from aiclient.wire.profiles import COMPATIBLE, OPENAI, PROFILES
 from aiclient.wire.responses import ResponsesWire
 
@@ -169,6 +170,12 @@ def test_texts_of_two_messages_stay_two_messages():
     assert [(item["id"], len(item["content"])) for item in made] == [("msg_1", 1), ("msg_2", 1)]
 
 
+def test_texts_of_one_message_that_do_not_stand_together_are_one_message_all_the_same():
+    made, _ = said(TextPart("a", **own(HEAD)), CALL, TextPart("b", **own(HEAD)))
+    assert [item["type"] for item in made] == ["message", "function_call"]
+    assert [content["text"] for content in made[0]["content"]] == ["a", "b"]
+
+
 def test_texts_without_ids_are_one_plain_message():
     assert said("a", TextPart("b", origin="anthropic"), RefusalPart("c")) == (
         [{"role": "assistant", "content": "abc"}],
@@ -235,6 +242,21 @@ def test_a_voice_goes_back_as_its_transcript():
 def test_own_data_of_another_origin_is_not_sent():
     made, _ = said(TextPart("a", origin="azure", provider_data={"item": HEAD}))
     assert made == [{"role": "assistant", "content": "a"}]
+
+
+def test_an_answer_of_this_protocol_goes_to_chat_as_chat_can_say_it():
+    parts = [
+        ReasoningPart("hm", **own(SEALED)),
+        TextPart("a", **own(HEAD)),
+        OpaquePart("openai", {"type": "web_search_call", "id": "ws_1"}),
+        ToolCall("c1", "weather", "{}", **own({"type": "function_call", "id": "fc_1"})),
+    ]
+    call, warnings = OpenAIChat().encode(ChatRequest([Message("assistant", parts)]), model="m", stream=False)
+    function = {"name": "weather", "arguments": "{}"}
+    assert json.loads(call.body)["messages"] == [
+        {"role": "assistant", "content": "a", "tool_calls": [{"id": "c1", "type": "function", "function": function}]}
+    ]
+    assert [warning.code for warning in warnings] == ["dropped_content"]
 
 
 # --- calls and their results ---
