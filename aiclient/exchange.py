@@ -293,7 +293,7 @@ class Exchange:
 
     @property
     def _host(self) -> str:
-        return urlsplit(self._url).hostname or "the service"
+        return _host(self._url) or "the service"
 
     def _end(self, *, clean: bool) -> None:
         """Let go of the connection, once; an ordinary function, so nothing can cut it short."""
@@ -350,6 +350,13 @@ def _let_go(limits: Limits, answer: Answer) -> None:
     answer.end(False)
 
 
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:  # brackets that match nothing
+        return None
+
+
 def _joined(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for key, value in raw:
@@ -364,7 +371,7 @@ def _refusal(head: Head, host: str) -> ProtocolError | None:
         text = f"{host} answered with the impossible status {head.status}"
         return ProtocolError(text, kind="http", status_code=head.status)
     if 300 <= head.status <= 399:
-        where = urlsplit(head.headers.get("location", "")).hostname or host
+        where = _host(head.headers.get("location", "")) or host
         return ProtocolError(
             f"{host} redirects to {where} ({head.status}), which is never followed: the key would travel; check base_url",
             kind="redirect",
