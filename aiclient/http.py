@@ -173,9 +173,7 @@ class FreeList:
     """Sends on one-connection transports of httpx, kept per event loop and origin."""
 
     def __init__(self, limits: HTTPLimits, verify: ssl.SSLContext | None) -> None:
-        self._limits = limits
-        self._verify = verify
-        self.pools = Pools(self._new_pool)
+        self.pools = Pools(functools.partial(_pool, limits, verify))
 
     async def send(self, call: HTTPCall, limits: Limits) -> Answer:
         """Take a permit, then a connection, and send; once more if an idle connection turns out to be dead."""
@@ -199,17 +197,18 @@ class FreeList:
         self.pools.close()
         await asyncio.sleep(0)  # sockets are closed one turn after they are aborted
 
-    def _new_pool(self, origin: str) -> Pool:
-        limits = self._limits
-        make = functools.partial(self._new_transport, origin.partition(":")[0])
-        return Pool(limits.max_connections, limits.max_idle, limits.idle_seconds, make)
 
-    def _new_transport(self, scheme: str) -> httpx.AsyncHTTPTransport:
-        import httpx  # noqa: PLC0415
+def _pool(limits: HTTPLimits, verify: ssl.SSLContext | None, origin: str) -> Pool:
+    make = functools.partial(_transport, verify, origin.partition(":")[0])
+    return Pool(limits.max_connections, limits.max_idle, limits.idle_seconds, make)
 
-        context = self._verify if self._verify is not None and scheme == "https" else _context(scheme)
-        one = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=None)
-        return httpx.AsyncHTTPTransport(verify=context, trust_env=False, limits=one)
+
+def _transport(verify: ssl.SSLContext | None, scheme: str) -> httpx.AsyncHTTPTransport:
+    import httpx  # noqa: PLC0415
+
+    context = verify if verify is not None and scheme == "https" else _context(scheme)
+    one = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=None)
+    return httpx.AsyncHTTPTransport(verify=context, trust_env=False, limits=one)
 
 
 class _Lease:
