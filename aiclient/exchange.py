@@ -225,9 +225,12 @@ class Exchange:
         if answer is None:
             self._refuse()
         try:
-            while not (piece := next(self._pieces, b"")):
-                received = await self._guarded(answer.body.__anext__())
-                self._pieces = iter((received,)) if self._encoding is None else self._decoded(received)
+            piece = b"" if self._encoding is None else next(self._pieces, b"")
+            while not piece:
+                piece = await self._guarded(answer.body.__anext__())
+                if self._encoding is not None:
+                    self._pieces = self._decoded(piece)
+                    piece = next(self._pieces, b"")
         except StopAsyncIteration:
             piece = b""
         except ProtocolError:

@@ -279,13 +279,16 @@ class ChatStream:
         except Exception as error:  # noqa: BLE001  # a bug in a source must release its connection too; raised below
             failure = error
         else:
-            return await self._receive(chunk)
+            self._receive(chunk)
+            if chunk.last:
+                await self._end_source()
+            return chunk
         self._busy = False
         if self._committed and isinstance(failure, AIClientError) and not isinstance(failure, _CLOSING):
             failure = self._interrupted(failure)
         return await self._fail(failure)
 
-    async def _receive(self, chunk: ChatStreamChunk) -> ChatStreamChunk:
+    def _receive(self, chunk: ChatStreamChunk) -> None:
         self._busy = False
         if self._limits is not None:
             self._alarm.set(self._limits.ends, self._limits.phase)
@@ -294,14 +297,15 @@ class ChatStream:
             self._committed = True
             if self._on_first is not None:
                 self._on_first()
-        if chunk.last:
-            self._received = True
-            self._alarm.stop()
-            trouble = await _survived(self._close_source())
-            if trouble is not None:  # whoever waited may be a layer that has not handed the stream on yet
-                await self._finish("completed")
-                raise trouble
-        return chunk
+
+    async def _end_source(self) -> None:
+        """Release the connection: the last chunk has come."""
+        self._received = True
+        self._alarm.stop()
+        trouble = await _survived(self._close_source())
+        if trouble is not None:  # whoever waited may be a layer that has not handed the stream on yet
+            await self._finish("completed")
+            raise trouble
 
     async def _fail(self, failure: Exception) -> NoReturn:
         if isinstance(failure, AIClientError):

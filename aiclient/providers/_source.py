@@ -53,14 +53,13 @@ class ChunkSource:
         return self
 
     async def __anext__(self) -> ChatStreamChunk:
-        while True:
-            for chunk in self._chunks:
-                return chunk
+        while (chunk := next(self._chunks, None)) is None:
             if self._failure is not None:
                 raise self._sign(self._failure)
             if self._over:
                 raise StopAsyncIteration
             await self._read()
+        return chunk
 
     async def _read(self) -> None:
         """Read once. What fails is kept until the chunks before it are handed out."""
