@@ -3,7 +3,7 @@
     python stub.py        prints the port it listens on
 
 The model asked for chooses the stream: `stub-2048` gives 2,048 pieces of text, 16 events to a write, each event an HTTP chunk
-of its own; `stub-32-hold` stops after the first write until GET /release.
+of its own; `stub-32-hold` stops after the first 4 events until GET /release.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import struct
 from typing import Any
 
 EVENTS_PER_WRITE = 16
+EVENTS_BEFORE_HOLD = 4
 DIMENSIONS = 1536
 WORDS = (" the", " answer", " is", " forty", "-two", ",", " because", " it", " was", " computed", " so", ".")
 TEXT = "".join(WORDS) * 6
@@ -74,13 +75,13 @@ def step(delta: dict[str, Any], finish: str | None = None) -> bytes:
 
 
 @functools.cache
-def stream(count: int) -> tuple[bytes, ...]:
+def stream(count: int, together: int = EVENTS_PER_WRITE) -> tuple[bytes, ...]:
     """Return the writes of a whole streamed answer."""
     events = [step({"role": "assistant", "content": "", "refusal": None})]
     events += [step({"content": WORDS[index % len(WORDS)]}) for index in range(count)]
     events += [step({}, "stop"), event([], USAGE), b"data: [DONE]\n\n"]
     chunks = [b"%x\r\n%s\r\n" % (len(item), item) for item in events] + [b"0\r\n\r\n"]
-    writes = [b"".join(chunks[at : at + EVENTS_PER_WRITE]) for at in range(0, len(chunks), EVENTS_PER_WRITE)]
+    writes = [b"".join(chunks[at : at + together]) for at in range(0, len(chunks), together)]
     head = (
         b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\nx-request-id: req_0123456789abcdef\r\n"
     )
@@ -118,7 +119,7 @@ class Connection(asyncio.Protocol):
         else:
             found = MODEL.search(body)
             assert found is not None, body
-            writes = stream(int(found[1]))
+            writes = stream(int(found[1]), EVENTS_BEFORE_HOLD if found[2] else EVENTS_PER_WRITE)
             if found[2]:
                 held.append((self.out, writes[1:]))
                 writes = writes[:1]
