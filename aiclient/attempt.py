@@ -14,7 +14,7 @@ from attrs import evolve
 
 from .composition import compose, destinations, find
 from .context import CallContext, CallEvent
-from .errors import AIClientError, DryRunStop, Phase, TimeoutError, outcome
+from .errors import AIClientError, DryRunStop, Phase, StreamInterruptedError, TimeoutError, outcome
 from .gate import Alarm
 from .provider import Layer, Layered, Middleware, Provider, ProviderInfo, observed
 from .request import AnyRequest, ChatRequest, HTTPCall
@@ -143,8 +143,8 @@ class _Exchange:
     async def end(self, end: End) -> ChatResponse | EmbeddingResponse | None:
         """Write the attempt down; stamp and price the answer, stamp the error."""
         context, where, answer, error = self._context, self._where, end.response, end.error
-        if isinstance(error, TimeoutError) and error.phase in ("attempt", "total") and self._ends - self._began < SHORT:
-            error.kind = "short_deadline"
+        if self._ends - self._began < SHORT:
+            _mark_short(error)
         model = (answer and answer.model) or self._model
         cost = self._price(answer, model)
         attempt = Attempt(
@@ -182,6 +182,13 @@ class _Exchange:
             if (cost := prices.price(answer.usage, evolve(self._where, model=name))) is not None:
                 return cost
         return None
+
+
+def _mark_short(error: BaseException | None) -> None:
+    """Note on a timeout, also one inside an interrupted stream, that the caller had granted little."""
+    cause = error.__cause__ if isinstance(error, StreamInterruptedError) else error
+    if isinstance(cause, TimeoutError) and cause.phase in ("attempt", "total"):
+        cause.kind = "short_deadline"
 
 
 def chain(layers: Iterable[Middleware], provider: Provider) -> Provider:

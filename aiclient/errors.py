@@ -39,7 +39,7 @@ The one outcome table is `outcome`, at the end: nothing else in the library deci
 from __future__ import annotations
 
 import builtins
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -396,7 +396,10 @@ def outcome(error: BaseException) -> Verdict:
         case AllProvidersFailedError(errors=(first, *_)):
             return outcome(first)
         case StreamInterruptedError(kind=kind):
-            category: Any = kind if kind in Category.__args__ else "protocol"  # type: ignore[attr-defined]  # a typing alias lists its words
+            category: Any = kind if kind in get_args(Category) else "protocol"
+            cause = error.__cause__  # pickling loses it; the category then decides
+            if isinstance(cause, AIClientError):
+                return _OTHER._replace(category=category, breaker=outcome(cause).breaker)
             return _OTHER._replace(category=category, breaker="failure" if category in _FAILURES else "neutral")
         case TimeoutError(phase=phase):
             verdict = _TIMEOUT_PHASES.get(phase, verdict)

@@ -72,29 +72,28 @@ class LoopThread:
         """Whether the thread has been started in this process."""
         return self._loop is not None and self._pid == os.getpid()
 
-    def submit(self, work: Coroutine[Any, Any, T]) -> Job[T]:
-        """Start `work` with a copy of the caller's context variables."""
+    def job(self, work: Coroutine[Any, Any, T]) -> Job[T]:
+        """Return `work` as a job to be launched, with a copy of the caller's context variables."""
         try:
             loop = self.loop()
-        except ClientClosedError:
+            if self._thread is threading.current_thread():
+                raise AIClientError(
+                    "a sync client was called on its own event loop (by a middleware or callback); use the AsyncClient there"
+                )
+        except AIClientError:
             work.close()
             raise
-        if self._thread is threading.current_thread():
-            work.close()
-            raise AIClientError(
-                "a sync client was called on its own event loop (from a middleware or callback); use the AsyncClient there"
-            )
-        job: Job[T] = Job(loop, work)
-        try:
-            loop.call_soon_threadsafe(job.start, context=job.context)
-        except RuntimeError:  # closed by another thread in this moment
-            work.close()
-            raise ClientClosedError(CLOSED) from None
-        return job
+        return Job(loop, work)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` and return what it returns. Interrupting the wait (Ctrl-C) cancels the work and waits for its end."""
-        return self.submit(work).result()
+        job = self.job(work)
+        try:
+            job.launch()
+            return job.result()
+        except BaseException:  # KeyboardInterrupt, at any moment; the work's own errors find it done
+            job.settle()
+            raise
 
     def stop(self) -> None:
         """End the thread for good; what still runs on it is cancelled first. Harmless when it never started."""
@@ -110,7 +109,7 @@ class LoopThread:
             loop.stop()
             return
         job = Job(loop, _cancel_rest())
-        loop.call_soon_threadsafe(job.start, context=job.context)
+        job.launch()
         job.result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
@@ -127,32 +126,37 @@ class Job(Generic[T]):
     """One piece of work on the loop; the task itself is kept, so that its end can be waited for after a cancellation."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> None:
-        self.context = contextvars.copy_context()
+        self._context = contextvars.copy_context()
         self._loop = loop
         self._work = work
         self._task: asyncio.Task[T] | None = None
         self._done = threading.Event()
-        self._cancelled = False
+        self._launched = self._cancelled = False
 
-    def start(self) -> None:
-        """Make the task; on the loop's thread."""
+    def launch(self) -> None:
+        """Have the loop begin."""
+        self._launched = True
+        try:
+            self._loop.call_soon_threadsafe(self._start, context=self._context)
+        except RuntimeError:  # closed by another thread in this moment
+            self._drop()
+            raise ClientClosedError(CLOSED) from None
+
+    def _start(self) -> None:
+        if self._cancelled:
+            self._drop()
+            return
         self._task = self._loop.create_task(self._work)
         self._task.add_done_callback(lambda _: self._done.set())
-        if self._cancelled:
-            self._task.cancel()
+
+    def _drop(self) -> None:
+        self._work.close()
+        self._done.set()
 
     def result(self) -> T:
-        """Wait for the end and return the result; an interrupted wait cancels the work first."""
-        try:
-            self._done.wait()
-        except BaseException:  # KeyboardInterrupt, or what a signal handler raises
-            self.cancel()
-            self._done.wait()
-            if self._task is not None and not self._task.cancelled():
-                self._task.exception()  # seen: the interruption is what the caller gets
-            raise
-        assert self._task is not None
-        if self._task.cancelled():
+        """Wait for the end and return the result."""
+        self._done.wait()
+        if self._task is None or self._task.cancelled():
             raise ClientClosedError("the call was cancelled because this client was closed")
         return self._task.result()
 
@@ -163,5 +167,17 @@ class Job(Generic[T]):
         def stop() -> None:
             if self._task is not None:
                 self._task.cancel()
+            else:
+                self._drop()
 
         self._loop.call_soon_threadsafe(stop)
+
+    def settle(self) -> None:
+        """Cancel the work unless it is done, and return when it has ended, whatever it ended with."""
+        if not self._launched:
+            self._drop()
+        elif not self._done.is_set():
+            self.cancel()
+            self._done.wait()
+        if self._task is not None and not self._task.cancelled():
+            self._task.exception()  # seen: the caller gets the interruption

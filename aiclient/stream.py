@@ -344,9 +344,9 @@ class ChatStream:
             self._quiet.set_result(None)
         if trouble is None:
             return
-        if isinstance(error, asyncio.CancelledError) and isinstance(trouble, Exception):
-            error.__cause__ = trouble  # a cancellation goes through, whatever its cleanup ran into
-            return
+        if error is not None and isinstance(trouble, Exception):
+            error.add_note(f"telling its end ran into {type(trouble).__name__}: {trouble}")
+            return  # what ended the stream goes on, whatever its cleanup ran into
         raise trouble
 
     async def _tell_one(self, tell: OnEnd) -> None:

@@ -92,16 +92,23 @@ class Stream:
     def __init__(self, thread: LoopThread, opening: OpenStream) -> None:
         pump = _Pump()
         self._thread = thread
-        self._job = thread.submit(pump.run(opening))
+        self._job = thread.job(pump.run(opening))
         self._pump = pump
-        self._wait(pump)
+        try:
+            self._job.launch()
+            self._wait(pump)
+        except BaseException:
+            self._job.settle()
+            raise
         if pump.stream is None:
             self._job.result()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and not issubclass(kind, (Exception, GeneratorExit)):
+            self._cancel()  # Ctrl-C outside a wait: cancelled all the same
         self.close()
 
     def __iter__(self) -> Self:
@@ -127,9 +134,11 @@ class Stream:
         try:
             pump.ready.wait()
         except BaseException:  # Ctrl-C: the stream ends as cancelled, before the interruption goes on
-            self._job.cancel()
-            pump.wait_for_end()
+            self._cancel()
             raise
+
+    def _cancel(self) -> None:
+        self._job.settle()
 
     @property
     def text(self) -> Iterator[str]:

@@ -251,8 +251,8 @@ def test_a_forked_child_gets_a_thread_of_its_own():
         assert client.chat("hi").message.content == "fine"
 
 
-class Interrupted(Exception):
-    """What the signal handler raises in these tests."""
+class Interrupted(BaseException):
+    """What the signal handler raises in these tests, as Ctrl-C raises KeyboardInterrupt."""
 
 
 @pytest.fixture
@@ -263,7 +263,7 @@ def interrupt_me():
         raise Interrupted
 
     old = signal.signal(signal.SIGUSR1, handler)
-    yield lambda: os.kill(os.getpid(), signal.SIGUSR1)
+    yield lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
     signal.signal(signal.SIGUSR1, old)
 
 
@@ -285,9 +285,12 @@ def test_an_interrupted_call_is_cancelled_before_the_interruption_goes_on(interr
 
 
 def test_an_interrupted_stream_ends_as_cancelled(interrupt_me):
+    reading = threading.Event()
+
     class Hanging(Counting):
         async def __anext__(self):
             if self.pulled:
+                await asyncio.to_thread(reading.wait)
                 interrupt_me()
                 await asyncio.Event().wait()
             return await super().__anext__()
@@ -295,7 +298,8 @@ def test_an_interrupted_stream_ends_as_cancelled(interrupt_me):
     source, ends = Hanging(), Ends()
     with Client(streaming(source)).use(ends) as client:
         with pytest.raises(Interrupted), client.chat_stream("hi") as stream:
-            list(stream)
+            for _ in stream:
+                reading.set()
         assert ends.outcomes == ["cancelled"]
         assert source.closed == 1
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from ..context import CallContext, CallEvent
-from ..errors import AIClientError, ConfigError
+from ..errors import AIClientError, ConfigError, ProviderError, StreamInterruptedError
 from ..logs import correlation_id
 from ..provider import Layer, Provider, Q, R, observed
 from ..request import AnyRequest, ChatRequest
@@ -34,12 +34,13 @@ class Logging(Layer):
     logical call with all its attempts.
 
     Fields are in `record.aiclient` (a dict), as structlog and JSON formatters expect: `event`, `id`, `correlation_id`,
-    `operation`, `provider`, `model`, `outcome`, `category`, `status_code`, `request_id`, `duration` (seconds), `attempts`,
-    `prompt_tokens`, `completion_tokens`, `cost_usd`, `finish_reason`, `tags`.
+    `operation`, `provider`, `model`, `outcome`, `category`, `code`, `error`, `status_code`, `request_id`, `duration`
+    (seconds), `attempts`, `prompt_tokens`, `completion_tokens`, `cost_usd`, `finish_reason`, `tags`.
 
     Args:
         logger: Where records go; `aiclient.calls` by default. Nothing shows until logging is configured at `INFO`.
-        content: Also log the messages and the answer's text, with everything that looks like a key masked.
+        content: Also log the messages, the answer's text and what services say of errors (they may quote the prompt), with
+            everything that looks like a key masked.
 
     Example:
         >>> from aiclient import logs
@@ -116,12 +117,17 @@ class _Record:
             fields |= self._answered(answer)
         if isinstance(error, AIClientError):
             fields |= {"category": error.category, "status_code": error.status_code, "request_id": error.request_id}
-            fields["error"] = clean(str(error))
+            fields |= {"code": error.code, "error": self._words(error)}
         elif end.outcome == "failed":
             fields |= {"category": "other", "error": type(error).__name__}
         if self._layer._content and isinstance(self._request, ChatRequest):  # noqa: SLF001
             fields["messages"] = [f"{message.role}: {clean(message.content)}" for message in self._request.messages]
         return fields
+
+    def _words(self, error: AIClientError) -> str:
+        """Return what the error says, unless a service wrote it, who may quote the prompt."""
+        told_by_service = isinstance(error, (ProviderError, StreamInterruptedError))
+        return type(error).__name__ if told_by_service and not self._layer._content else clean(str(error))  # noqa: SLF001
 
     def _answered(self, answer: ChatResponse | EmbeddingResponse) -> dict[str, Any]:
         cost = answer.cost

@@ -13,7 +13,7 @@ from aiclient import logs
 from aiclient.attempt import chain
 from aiclient.chunks import ChatStreamChunk
 from aiclient.context import CallContext
-from aiclient.errors import AIClientError, ConfigError, OverloadedError, ServerError
+from aiclient.errors import AIClientError, BadRequestError, ConfigError, OverloadedError, ServerError
 from aiclient.messages import Message
 from aiclient.middleware import Logging, Retry
 from aiclient.middleware.logging import clean
@@ -120,7 +120,7 @@ async def test_a_failure_leaves_one_warning_that_says_why(collected, call, opera
         "overloaded",
         529,
         "q",
-        "busy",
+        "OverloadedError",
     )
     assert (fields["provider"], fields["model"], fields["attempts"]) == ("p", "m", 1)
     assert collected.records[-1].levelno == logging.WARNING
@@ -252,8 +252,17 @@ def test_a_record_stays_one_line_and_shows_no_key(text, cleaned):
 
 async def test_an_error_text_of_several_lines_is_one_line(collected):
     with pytest.raises(ServerError):
-        await chat(Logging(logger=collected.logger)(MockProvider(ServerError(f"oh\nno {KEY}"))))
+        await chat(Logging(logger=collected.logger, content=True)(MockProvider(ServerError(f"oh\nno {KEY}"))))
     assert calls(collected)[0]["error"] == r"oh\nno ***"
+
+
+async def test_what_a_service_says_of_an_error_is_content(collected):
+    """A service may quote the prompt in its refusal."""
+    for content, said in ((False, "BadRequestError"), (True, f"cannot do {CANARY}")):
+        error = BadRequestError(f"cannot do {CANARY}", code="invalid_prompt", status_code=400)
+        with pytest.raises(BadRequestError):
+            await chat(Logging(logger=collected.logger, content=content)(MockProvider(error)))
+        assert (calls(collected)[-1]["error"], calls(collected)[-1]["code"]) == (said, "invalid_prompt")
 
 
 async def test_a_printed_record_is_one_line(collected):
