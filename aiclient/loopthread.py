@@ -76,13 +76,14 @@ class LoopThread:
         """Return `work` as a job to be launched, with a copy of the caller's context variables."""
         try:
             loop = self.loop()
-            if self._thread is threading.current_thread():
-                raise AIClientError(
-                    "a sync client was called on its own event loop (by a middleware or callback); use the AsyncClient there"
-                )
-        except AIClientError:
+        except ClientClosedError:
             work.close()
             raise
+        if self._thread is threading.current_thread():
+            work.close()
+            raise AIClientError(
+                "a sync client was called on its own event loop (by a middleware or callback); use the AsyncClient there"
+            )
         return Job(loop, work)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
