@@ -206,6 +206,7 @@ class Exchange:
             ConnectError, ProtocolError, TimeoutError: As `HTTP.open` says.
         """
         self._limits.check()
+        self._limits.wait()
         answer = self._answer = await self._guarded(transport.send(call, self._limits))
         self._limits.wait()
         headers = _joined(answer.headers)

@@ -126,11 +126,13 @@ def _unreachable(error: Exception, host: str, *, connecting: bool) -> AIClientEr
             case socket.gaierror():
                 return ConnectError(f"no connection to {host}: its name was not found", kind="dns")
             case ssl.SSLCertVerificationError():
-                return ConnectError(f"the certificate of {host} was refused: {link.verify_message}", kind="tls")
+                reason = getattr(link, "verify_message", "it does not hold")  # only OpenSSL's own errors say it
+                return ConnectError(f"the certificate of {host} was refused: {reason}", kind="tls")
             case _ if type(link).__name__ in _HUNG_UP:
                 return ConnectError(f"{host} closed the connection during the TLS handshake", kind="tls_eof")
             case ssl.SSLError():
-                return ConnectError(f"the TLS handshake with {host} failed ({link.reason})", kind="tls")
+                reason = getattr(link, "reason", "no reason given")
+                return ConnectError(f"the TLS handshake with {host} failed: {reason}", kind="tls")
             case ConnectionResetError() | BrokenPipeError():
                 return ConnectError(f"{host} reset the connection while it was made", kind="reset")
             case TimeoutError():
