@@ -26,7 +26,7 @@ def encode_messages(messages: Iterable[Message], model: Claude, origin: str, not
     """Return `messages` as system blocks and turns, adjacent turns of one role as one."""
     turns = _Turns(model, BlockEncoder(origin, notes), notes)
     for message in messages:
-        if message.name:
+        if message.name and message.role != "tool":  # a tool's name says nothing beside the id of its call
             notes.unsupported("message.name")
         turns.add(message)
     return turns.taken()
