@@ -43,8 +43,6 @@ from aiclient.request import HTTPCall
 BURST = 40
 TURNS = 50
 """Turns of the loop within which victims are cancelled: about as many as a burst takes."""
-PATIENCE = 10.0
-"""Seconds after which a burst that should be over is stuck."""
 
 
 @define
@@ -111,8 +109,16 @@ def sockets() -> int:
     return count
 
 
-async def weather(subject: Subject, kind: str, exchanges: int, seed: int) -> Damage:
-    """Let the storm loose on `subject`, and count what is left when it is over."""
+async def weather(subject: Subject, kind: str, exchanges: int, seed: int, patience: float = 10.0) -> Damage:
+    """Let the storm loose on `subject`, and count what is left when it is over.
+
+    Args:
+        subject: Whose calls and streams.
+        kind: `calls` or `streams`.
+        exchanges: How many.
+        seed: Of all chance on this side.
+        patience: Seconds after which a burst that should be over is stuck.
+    """
     damage = Damage()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: damage.unhandled.append(str(context.get("exception") or context)))
@@ -123,10 +129,10 @@ async def weather(subject: Subject, kind: str, exchanges: int, seed: int) -> Dam
         warnings.simplefilter("always")
         act = subject.call if kind == "calls" else subject.stream
         for _ in range(exchanges // BURST):
-            await _burst(act, rng, damage)
+            await _burst(act, rng, damage, patience)
             if damage.stuck:
                 break
-        await _aftermath(subject, damage)
+        await _aftermath(subject, damage, min(patience, 3.0))
         damage.sockets = sockets() - before
         gc.collect()
         await asyncio.sleep(0)
@@ -135,7 +141,9 @@ async def weather(subject: Subject, kind: str, exchanges: int, seed: int) -> Dam
     return damage
 
 
-async def _burst(act: Callable[[random.Random], Awaitable[object]], rng: random.Random, damage: Damage) -> None:
+async def _burst(
+    act: Callable[[random.Random], Awaitable[object]], rng: random.Random, damage: Damage, patience: float
+) -> None:
     tasks = [asyncio.ensure_future(act(random.Random(rng.random()))) for _ in range(BURST)]
     plan: dict[int, list[asyncio.Future[object]]] = collections.defaultdict(list)
     for task in tasks:
@@ -150,7 +158,7 @@ async def _burst(act: Callable[[random.Random], Awaitable[object]], rng: random.
         for victim in plan.get(turn, ()):
             victim.cancel()
         await asyncio.sleep(0)
-    _, pending = await asyncio.wait(tasks, timeout=PATIENCE)
+    _, pending = await asyncio.wait(tasks, timeout=patience)
     damage.stuck += len(pending)
     for task in tasks:
         if task in pending:
@@ -168,10 +176,10 @@ async def _burst(act: Callable[[random.Random], Awaitable[object]], rng: random.
         await asyncio.wait(pending, timeout=1)
 
 
-async def _aftermath(subject: Subject, damage: Damage) -> None:
+async def _aftermath(subject: Subject, damage: Damage, patience: float) -> None:
     for _ in range(3):
         with contextlib.suppress(Exception):
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(patience):
                 await subject.call(random.Random(-1))
                 damage.healthy += 1
     await subject.close()
@@ -237,7 +245,7 @@ def plain_httpx(url: str, pool: int, *, verify: ssl.SSLContext | None) -> Subjec
     client = httpx.AsyncClient(
         verify=verify or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
         limits=httpx.Limits(max_connections=pool, max_keepalive_connections=pool),
-        timeout=httpx.Timeout(30, pool=PATIENCE * 2),
+        timeout=httpx.Timeout(30),
     )
 
     async def call(rng: random.Random) -> None:
@@ -409,7 +417,7 @@ async def run(arguments: argparse.Namespace) -> bool:
                     subject = plain_httpx(url, arguments.pool, verify=verify)
                 else:
                     subject = seam(url, arguments.pool, verify=verify, faults=not arguments.calm)
-                damage = await weather(subject, kind, exchanges, seed)
+                damage = await weather(subject, kind, exchanges, seed, arguments.patience)
                 print(f"{arguments.twin or 'aiclient'} {kind} {exchanges} seed {seed}: {damage}", flush=True)
                 for line in [*damage.warnings, *damage.unhandled, *damage.unexpected][:5]:
                     print("   ", line, flush=True)
@@ -423,6 +431,7 @@ def main() -> int:
     parser.add_argument("--streams", type=int, default=10_000)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--pool", type=int, default=10)
+    parser.add_argument("--patience", type=float, default=10.0, help="seconds after which a burst counts as stuck")
     parser.add_argument("--tls", action="store_true", help="over TLS, every fourth handshake stalls")
     parser.add_argument("--calm", action="store_true", help="cancellations only: no deadlines, no faults of the server")
     parser.add_argument(
