@@ -68,7 +68,7 @@ def decode_answer(body: bytes, origin: str, *, vertex: bool = False) -> ChatResp
 
 def index_of(candidate: Any) -> int:
     """Return the number of a candidate; the first one's, 0, is often not written."""
-    if not isinstance(candidate, Mapping):
+    if not isinstance(candidate, dict):
         raise ProtocolError("candidates[] of the answer is not an object", kind="schema")
     index = candidate.get("index")
     return index if type(index) is int else 0
@@ -97,7 +97,7 @@ def content_parts(candidate: Mapping[str, Any]) -> list[Any]:
     content = candidate.get("content")
     if content is None:
         return []
-    parts = content.get("parts") if isinstance(content, Mapping) else ()
+    parts = content.get("parts") if isinstance(content, dict) else ()
     if parts is None:
         return []
     if not isinstance(parts, list):

@@ -107,7 +107,7 @@ def usage(raw: Any) -> Usage:
     proto3 has it, so where only one of a pair stands the other is none. In all 1,113 recorded objects with thoughts
     the total is the sum of the four.
     """
-    if not isinstance(raw, Mapping):
+    if not isinstance(raw, dict):
         return NO_USAGE
     prompt, of_tools = _count(raw, "promptTokenCount"), _count(raw, "toolUsePromptTokenCount")
     said, thoughts = _count(raw, "candidatesTokenCount"), _count(raw, "thoughtsTokenCount")
