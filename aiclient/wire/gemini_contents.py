@@ -215,7 +215,8 @@ class ContentsEncoder:
                 texts.append(part.text)
             elif (item := self._content(part)) is not None:
                 # From Gemini 3 on bytes may stand inside ("Multimodal function responses"); Vertex takes addresses there too.
-                inside = not self._older and ("inlineData" in item or (self._vertex and "fileData" in item))
+                bare = item.keys() == {"inlineData"} or (self._vertex and item.keys() == {"fileData"})
+                inside = bare and not self._older
                 (media if inside else self._turn).append(item)
         answer: Json = {"name": name, "response": _response("".join(texts), failed=result.is_error)}
         id_ = result.tool_call_id if call is None else call.id

@@ -432,6 +432,14 @@ def test_pictures_in_results_stand_inside_from_gemini_3_on_and_beside_before():
     assert vertex[0]["functionResponse"]["parts"] == [inline, linked]
 
 
+def test_a_picture_with_a_resolution_of_its_own_stands_beside_the_result():
+    answer = Message("tool", ImagePart(data=b"x", detail="low"), tool_call_id="c")
+    history = (USER, Message("assistant", ToolCall("c", "f")), answer)
+    result, picture = body(*history, model="gemini-3-pro-preview", vertex=True)["contents"][2]["parts"]
+    assert "parts" not in result["functionResponse"]
+    assert picture["mediaResolution"] == {"level": "MEDIA_RESOLUTION_LOW"}
+
+
 def test_the_first_call_of_a_step_is_signed_from_gemini_3_on():
     history = (USER, Message("assistant", [ToolCall("1", "f"), ToolCall("2", "g")]))
     first, second = body(*history, model="gemini-3-pro-preview")["contents"][1]["parts"]
