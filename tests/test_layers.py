@@ -51,6 +51,7 @@ FLOORS = [
         "wire.profiles",
         "wire.sigv4",
         "wire.sse",
+        "wire.toolids",
     },
     {"wire.anthropic_schema", "wire.failures", "wire.gemini_parts", "wire.openai_messages", "wire.toolcalls"},
     {

@@ -7,7 +7,6 @@ types of the SDK (anthropic 2.11.0, 2026-11).
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -28,6 +27,7 @@ from ..messages import (
 )
 from .openai_messages import Notes
 from .openai_parts import parted_url
+from .toolids import ToolIds
 
 __all__ = ["BlockEncoder", "Json"]
 
@@ -43,30 +43,6 @@ _SIGNATURES: Final = (
     (b"RIFF", "image/webp"),
 )
 _TEXTUAL: Final = ("application/json", "application/xml", "application/yaml", "application/javascript")
-_FOREIGN: Final = re.compile(r"[^a-zA-Z0-9_-]")
-
-
-class _ToolIds:
-    """Gives calls the ids they came with, where those fit `^[a-zA-Z0-9_-]+$` and are the only ones of their kind."""
-
-    def __init__(self) -> None:
-        self._given: set[str] = set()
-        self._now: dict[str, str] = {}
-
-    def of_call(self, id_: str) -> str:
-        """Return the id for a call: services that mint ids by number use the same ones in every turn."""
-        first = fitting = _FOREIGN.sub("_", id_) or "call"
-        number = 1
-        while fitting in self._given:
-            number += 1
-            fitting = f"{first}_{number}"
-        self._given.add(fitting)
-        self._now[id_] = fitting
-        return fitting
-
-    def of_result(self, id_: str) -> str:
-        """Return the id of the latest call that came with `id_`."""
-        return self._now.get(id_) or _FOREIGN.sub("_", id_) or "call"
 
 
 class BlockEncoder:
@@ -75,7 +51,7 @@ class BlockEncoder:
     def __init__(self, origin: str, notes: Notes) -> None:
         self._origin = origin
         self._notes = notes
-        self._ids = _ToolIds()
+        self._ids = ToolIds()
 
     def blocks(self, parts: Sequence[Part], role: str) -> list[Json]:
         """Return the blocks of one message's parts; what cannot be sent back is dropped with a warning."""

@@ -15,7 +15,7 @@ from .anthropic_schema import narrowed
 from .anthropic_thinking import encode_thinking
 from .openai_messages import Notes
 
-__all__ = ["encode_options", "mark_cached"]
+__all__ = ["cache_ttl", "encode_options", "encode_sampling", "mark_cached"]
 
 Json = dict[str, Any]
 
@@ -38,7 +38,7 @@ _MOST_MARKS: Final = 4
 def encode_options(options: ChatOptions, model: Claude, body: Json, notes: Notes) -> None:
     """Add the fields to a body that already holds `max_tokens` and `messages`."""
     thinks = encode_thinking(options, model, body, notes)
-    _sampling(options, model, body, notes, thinks=thinks)
+    encode_sampling(options, model, body, notes, thinks=thinks)
     _tools(options, model, body, notes)
     _format(options.response_format, model, body, notes)
     if stops := _stops(options.stop, notes):
@@ -56,7 +56,7 @@ def encode_options(options: ChatOptions, model: Claude, body: Json, notes: Notes
         notes.unsupported("metadata")
 
 
-def _sampling(options: ChatOptions, model: Claude, body: Json, notes: Notes, *, thinks: bool) -> None:
+def encode_sampling(options: ChatOptions, model: Claude, body: Json, notes: Notes, *, thinks: bool) -> None:
     """Set what steers the choice of tokens, of which later models and thinking take little or nothing."""
     temperature, top_p, top_k = options.temperature, options.top_p, options.top_k
     if temperature is not None and temperature > 1:
@@ -167,7 +167,7 @@ def mark_cached(cache: PromptCache, body: Json, notes: Notes) -> None:
 
     build-with-claude/prompt-caching (2026-11): at most four marks, the caller's own included; a block that has one keeps it.
     """
-    mark = {"type": "ephemeral", **({"ttl": "1h"} if _ttl(cache.ttl, notes) == "1h" else {})}
+    mark = {"type": "ephemeral", **({"ttl": "1h"} if cache_ttl(cache.ttl, notes) == "1h" else {})}
     if cache.key is not None:
         notes.unsupported("prompt_cache.key")
     groups = [body["messages"][-1]["content"], body.get("system", []), body.get("tools", [])]
@@ -184,7 +184,7 @@ def _cacheable(block: Json) -> bool:
     return "input_schema" in block or block.get("type") in _CACHEABLE
 
 
-def _ttl(wanted: str, notes: Notes) -> str:
+def cache_ttl(wanted: str, notes: Notes) -> str:
     """Return the nearer of the two times that there are: five minutes and an hour."""
     minutes = int(wanted[:-1]) * (60 if wanted[-1] == "h" else 1)
     nearest = "5m" if minutes - 5 < 60 - minutes else "1h"
