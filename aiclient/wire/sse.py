@@ -110,6 +110,15 @@ class SSEDecoder:
             and not (self._size or self._line or self._after_cr)
         )
 
+    def _is_named(self, block: bytes) -> bool:
+        """Whether an event is a name and one line of data, as all of Anthropic's are and most of OpenAI's responses."""
+        return (
+            block.startswith(b"event: ")
+            and block.count(b"\n") == 1
+            and b"\ndata: " in block
+            and len(block) < self._limit
+        )
+
     def _read_blocks(self, data: bytes, events: list[Event]) -> None:
         """Read bytes without CR: nearly always whole events of one data line, which need no look at their lines."""
         while data and (self._size or self._line or self._after_cr):  # at most twice: a LF, then the rest of the event
@@ -121,6 +130,9 @@ class SSEDecoder:
         for block in blocks:
             if block[:6] == b"data: " and b"\n" not in block and len(block) < self._limit:
                 events.append(Event(block[6:], "", self._id))
+            elif self._is_named(block):
+                name, _, value = block.partition(b"\ndata: ")
+                events.append(Event(value, name[7:].decode("utf-8", "replace"), self._id))
             else:
                 self._read_lines(block, events)
                 self._end_line(b"", events)
