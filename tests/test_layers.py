@@ -26,7 +26,7 @@ FLOORS = [
     {"opening"},
     # 4: the core
     {"provider"},
-    {"composition", "store"},
+    {"abilities", "composition", "store"},
     # 5: what layers and clients need to know
     {"models", "schema", "testutil._exchange", "testutil.clock"},
     {"functions", "tokens", "testutil.faults", "testutil.fixtures", "testutil.mock"},
@@ -53,6 +53,7 @@ FLOORS = [
         "wire.sse",
         "wire.toolids",
     },
+    {"wire.amazon"},
     {"wire.anthropic_schema", "wire.failures", "wire.gemini_parts", "wire.openai_messages", "wire.toolcalls"},
     {
         "wire.anthropic_blocks",

@@ -81,7 +81,7 @@ def _from_object(value: Mapping[str, Any], request_id: str | None = None) -> Com
         code = code or details.get("error_code")
     return Complaint(
         _text(value),
-        _word(value.get("type") or value.get("status") or value.get("__type")),
+        _word(value.get("type") or value.get("status") or _last(value.get("__type"))),
         _word(code) or _word(value.get("code")),
         _word(value.get("param")),
         _status(value),
@@ -115,7 +115,7 @@ def _quotas(item: Mapping[str, Any]) -> Iterator[str]:
 
 def _text(value: Mapping[str, Any]) -> str:
     """Return the words for people; OpenRouter hides those of the service behind it in `metadata.raw`."""
-    text = next((value[key] for key in ("message", "detail", "msg", "title") if value.get(key)), "")
+    text = next((value[key] for key in ("message", "Message", "detail", "msg", "title") if value.get(key)), "")
     if isinstance(text, list):  # FastAPI: [{"loc": [...], "msg": "..."}]
         text = "; ".join(str(item.get("msg", "")) if isinstance(item, Mapping) else str(item) for item in text)
     elif isinstance(text, Mapping):
@@ -123,6 +123,11 @@ def _text(value: Mapping[str, Any]) -> str:
     metadata = value.get("metadata")
     upstream = metadata.get("raw") if isinstance(metadata, Mapping) else None
     return f"{text} ({upstream})" if isinstance(upstream, str) and upstream else str(text)
+
+
+def _last(name: Any) -> Any:
+    """Return a name without the namespace before it (AWS: `com.amazon.coral.service#ThrottlingException`)."""
+    return name.rpartition("#")[2] if isinstance(name, str) else name
 
 
 def _word(value: Any) -> str | None:
@@ -133,7 +138,7 @@ def _word(value: Any) -> str | None:
 
 def _status(value: Mapping[str, Any]) -> int | None:
     """Return the HTTP status that an error object names for itself."""
-    for key in ("status_code", "status", "http_code", "code"):
+    for key in ("status_code", "status", "http_code", "code", "originalStatusCode"):
         named = value.get(key)
         number = int(named) if isinstance(named, str) and named.isdigit() and len(named) == 3 else named
         if isinstance(number, int) and 400 <= number <= 599:

@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from attrs import evolve
+
 from ..errors import (
     AIClientError,
     AuthenticationError,
@@ -25,6 +27,7 @@ from ..errors import (
     RateLimitError,
     ServerError,
 )
+from .amazon import amazon_name, amazon_status
 from .complaints import Complaint, complaint
 from .headers import NO_FACTS, HeaderFacts
 from .jsons import loads
@@ -94,7 +97,8 @@ _CONTEXT_CODES: Final = frozenset(
 _CONTEXT_TEXT: Final = re.compile(
     r"maximum context length|context[ _]length[ _]exceeded|context (?:length|window|size).{0,60}(?:exceed|limit|only|too)"
     r"|exceed\w*.{0,60}context (?:length|window|size)|(?:prompt|input) is too long|input token count.{0,40}exceeds"
-    r"|reduce the length of the (?:messages|prompt|input)|length of all messages is too long|too many tokens: size limit",
+    r"|reduce the length of the (?:messages|prompt|input)|length of all messages is too long|too many tokens: size limit"
+    r"|exceed context limit|too many input tokens|input tokens exceeded|number of input tokens exceeds",  # Bedrock's models
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -117,7 +121,7 @@ _QUOTA_CODES: Final = frozenset(
 )
 _QUOTA_TEXT: Final = re.compile(
     r"credit balance is too low|insufficient (?:balance|credits|funds)|exceeded your current quota"
-    r"|usage limits?\b.{0,80}regain access|billing hard limit",
+    r"|usage limits?\b.{0,80}regain access|billing hard limit|too many tokens per day",  # Bedrock: until the next day
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -136,7 +140,14 @@ _FILTER_TEXT: Final = re.compile(
 )
 
 _MODEL_TEXT: Final = re.compile(
-    r"(?:the )?(?:requested )?model.{0,80}(?:not exist|not found)", re.IGNORECASE | re.DOTALL
+    r"(?:the )?(?:requested )?model.{0,80}(?:not exist|not found)|the provided model identifier is invalid",
+    re.IGNORECASE | re.DOTALL,
+)
+
+_KEY_TEXT: Final = re.compile(
+    # AWS says 403 of keys too (records 34bb7f2c34cb, c33bbcb07f07), with AccessDeniedException of Bedrock's API keys
+    r"security token included in the request|api key is valid|invalid api key|bearer token has expired",
+    re.IGNORECASE,
 )
 
 
@@ -159,10 +170,9 @@ def failure(
             f"the service answered with the impossible status {status}", kind="http", status_code=status
         )
     told = _read(body)
-    amazon = headers.get("x-amzn-errortype")
-    if amazon and told.type is None:  # "ExpiredTokenException:http://internal..."
-        told = Complaint(told.message, amazon.partition(":")[0], told.code, told.param, request_id=told.request_id)
-    return _error(told, status, facts, shown=status)
+    if (amazon := headers.get("x-amzn-errortype")) and told.type is None:
+        told = evolve(told, type=amazon_name(amazon))
+    return _error(told, amazon_status(told) or status, facts, shown=status)
 
 
 def told_failure(value: Any, facts: HeaderFacts = NO_FACTS) -> AIClientError:
@@ -171,13 +181,14 @@ def told_failure(value: Any, facts: HeaderFacts = NO_FACTS) -> AIClientError:
     The object's own status counts, else its type and code; an error that names neither is the service's own.
     """
     told = complaint(value)
-    status = told.status or next((_BY_WORD[word] for word in (told.code, told.type) if word in _BY_WORD), None) or 500
+    named = next((_BY_WORD[word] for word in (told.code, told.type) if word in _BY_WORD), None)
+    status = amazon_status(told) or told.status or named or 500
     return _error(told, status, facts, shown=told.status)
 
 
 def _error(told: Complaint, status: int, facts: HeaderFacts, *, shown: int | None) -> AIClientError:
     return _class_of(told, status)(
-        _safe(told.message) or f"the service answered {status} and did not say why",
+        _safe(told.message) or f"the service answered {shown or status} and did not say why",
         status_code=shown,
         code=told.word,
         request_id=facts.request_id or told.request_id,
@@ -196,7 +207,9 @@ def _class_of(told: Complaint, status: int) -> type[ProviderError]:
         status in (400, 403, 429) and "resource_exhausted" not in words and _QUOTA_TEXT.search(text)
     ):
         return QuotaExceededError
-    if status == 400 and "api_key_invalid" in words:  # Google, 5a1c7da212a8
+    if (status == 400 and "api_key_invalid" in words) or (
+        status == 403 and _KEY_TEXT.search(text)
+    ):  # Google, 5a1c7da212a8
         return AuthenticationError
     if words & _FILTER_CODES or (status in (400, 403, 422) and _FILTER_TEXT.search(text)):
         return ContentFilterError
