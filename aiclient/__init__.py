@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from ._lazy import lazy
 
 if TYPE_CHECKING:
-    from .attempt import Previews, chain
+    from .abilities import CountsTokens, ListedModel, ListsModels, Previews
+    from .attempt import chain
     from .builder import AsyncRequestBuilder
     from .chunks import ChatStreamChunk, ToolCallDelta
     from .client import AsyncClient
@@ -131,6 +132,7 @@ __all__ = [
     "ContentFilterError",
     "ContextLengthError",
     "Cost",
+    "CountsTokens",
     "DictPrices",
     "DocumentPart",
     "DryRunStop",
@@ -145,6 +147,8 @@ __all__ = [
     "InvalidProviderError",
     "InvalidRequestError",
     "Layer",
+    "ListedModel",
+    "ListsModels",
     "Message",
     "Middleware",
     "MissingAPIKeyError",
@@ -233,6 +237,7 @@ _WHERE = {
     "ContentFilterError": ".errors",
     "ContextLengthError": ".errors",
     "Cost": ".response",
+    "CountsTokens": ".abilities",
     "DictPrices": ".pricing",
     "DocumentPart": ".messages",
     "DryRunStop": ".errors",
@@ -247,6 +252,8 @@ _WHERE = {
     "InvalidProviderError": ".errors",
     "InvalidRequestError": ".errors",
     "Layer": ".provider",
+    "ListedModel": ".abilities",
+    "ListsModels": ".abilities",
     "Message": ".messages",
     "Middleware": ".provider",
     "MissingAPIKeyError": ".errors",
@@ -255,7 +262,7 @@ _WHERE = {
     "OpenStream": ".opening",
     "OverloadedError": ".errors",
     "PermissionDeniedError": ".errors",
-    "Previews": ".attempt",
+    "Previews": ".abilities",
     "PriceBook": ".pricing",
     "PromptCache": ".request",
     "ProtocolError": ".errors",

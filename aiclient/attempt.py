@@ -8,37 +8,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from attrs import evolve
 
+from .abilities import Previews
 from .composition import compose, destinations, find
 from .context import CallContext, CallEvent
 from .errors import AIClientError, DryRunStop, Phase, StreamInterruptedError, TimeoutError, outcome
 from .gate import Alarm
 from .provider import Layer, Layered, Middleware, Provider, ProviderInfo, observed
-from .request import AnyRequest, ChatRequest, HTTPCall
+from .request import AnyRequest, ChatRequest
 from .response import NO_USAGE, Attempt, ChatResponse, Cost, EmbeddingResponse
 from .stream import ChatStream, End
 
 if TYPE_CHECKING:
     from .provider import Q, R
 
-__all__ = ["Previews", "chain"]
+__all__ = ["chain"]
 
 T = TypeVar("T")
 
 SHORT: Final = 10.0
 """Seconds; a time limit below this says more about the caller than about the service (see `errors.outcome`)."""
-
-
-@runtime_checkable
-class Previews(Protocol):
-    """Can say what it would send."""
-
-    def preview(self, request: ChatRequest, /) -> HTTPCall:
-        """Return the exact exchange, credentials as `***`; sends nothing."""
-        ...
 
 
 class Attempts(Layer):

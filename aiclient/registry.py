@@ -16,11 +16,14 @@ from .provider import Provider
 __all__ = ["PROVIDERS", "provider_for", "split"]
 
 PROVIDERS: Final = {
+    "anthropic": "aiclient.providers.anthropic:AnthropicProvider",
     "azure": "aiclient.providers.azure:AzureOpenAIProvider",
     "compatible": "aiclient.providers.compatible:CompatibleProvider",
+    "gemini": "aiclient.providers.gemini:GeminiProvider",
     "mock": "aiclient.testutil.mock:MockProvider",
     "ollama": "aiclient.providers.ollama:OllamaProvider",
     "openai": "aiclient.providers.openai:OpenAIProvider",
+    "vertex": "aiclient.providers.vertex:VertexProvider",
 }
 """Prefix of model strings -> where the class is."""
 

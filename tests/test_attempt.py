@@ -7,7 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from aiclient.attempt import SHORT, Attempts, Previews, chain
+from aiclient.abilities import Previews
+from aiclient.attempt import SHORT, Attempts, chain
 from aiclient.chunks import ChatStreamChunk
 from aiclient.composition import find
 from aiclient.context import CallContext, Timeouts

@@ -21,12 +21,12 @@ FLOORS = [
     {"context"},
     {"media", "request", "response", "template"},
     # 3: streams
-    {"chunks"},
+    {"abilities", "chunks"},
     {"stream"},
     {"opening"},
     # 4: the core
     {"provider"},
-    {"abilities", "composition", "store"},
+    {"composition", "store"},
     # 5: what layers and clients need to know
     {"models", "schema", "testutil._exchange", "testutil.clock"},
     {"functions", "tokens", "testutil.faults", "testutil.fixtures", "testutil.mock"},

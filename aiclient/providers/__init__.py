@@ -7,18 +7,32 @@ from typing import TYPE_CHECKING, Any, Final
 from .._lazy import lazy
 
 if TYPE_CHECKING:
+    from .anthropic import AnthropicProvider
     from .azure import AzureOpenAIProvider
     from .compatible import CompatibleProvider
+    from .gemini import GeminiProvider
     from .ollama import OllamaProvider
     from .openai import OpenAIProvider
+    from .vertex import VertexProvider
 
-__all__ = ["AzureOpenAIProvider", "CompatibleProvider", "OllamaProvider", "OpenAIProvider"]
+__all__ = [
+    "AnthropicProvider",
+    "AzureOpenAIProvider",
+    "CompatibleProvider",
+    "GeminiProvider",
+    "OllamaProvider",
+    "OpenAIProvider",
+    "VertexProvider",
+]
 
 _MODULES: Final = {
+    "AnthropicProvider": ".anthropic",
     "AzureOpenAIProvider": ".azure",
     "CompatibleProvider": ".compatible",
+    "GeminiProvider": ".gemini",
     "OllamaProvider": ".ollama",
     "OpenAIProvider": ".openai",
+    "VertexProvider": ".vertex",
 }
 
 

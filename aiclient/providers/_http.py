@@ -6,7 +6,7 @@ asked for once more, and embeddings of more texts than the service takes at once
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from attrs import evolve
@@ -21,7 +21,7 @@ from ..request import AnyRequest, ChatRequest, EmbeddingRequest, HTTPCall, check
 from ..response import CallWarning, ChatResponse, EmbeddingResponse, Usage
 from ..secrets import MASK, SecretStr, mask
 from ..stream import ChatStream
-from ..wire.codec import ChatWire, EmbeddingWire
+from ..wire.codec import ChatWire, EmbeddingWire, Encoded
 from ..wire.failures import failure
 from ..wire.headers import HeaderFacts, facts
 from ._endpoint import Endpoint
@@ -153,8 +153,18 @@ class HTTPProvider:
         """Refuse to send the key where it must not go."""
         self._endpoint.check(with_key=secret is not None or self._key.refreshable)
 
+    def _wire_for(self, model: str) -> ChatWire | None:
+        """Return the codec for chat with `model`."""
+        return self._chat
+
+    async def _count(self, request: ChatRequest, encode: Callable[..., Encoded], decode: Callable[[bytes], int]) -> int:
+        """Have the service count the tokens of `request`."""
+        check(request)
+        call, _ = encode(request, model=self._model_for(request))
+        return decode(await self._get(call))
+
     async def _get(self, call: HTTPCall) -> bytes:
-        """Make an exchange that belongs to no request, such as listing models, and return the body."""
+        """Make an exchange that answers no request, such as listing models, and return the body."""
         context = self._fresh()
         if context.timeouts.total is not None:
             context.deadline = context.clock.monotonic() + context.timeouts.total
@@ -169,10 +179,12 @@ class HTTPProvider:
 
     def _prepared(self, request: ChatRequest) -> tuple[ChatWire, str, ChatRequest, CallContext]:
         """Refuse what cannot be sent before anything is; else return what the call needs."""
-        if self._chat is None:
-            self._has_no("chat")
         check(request)
-        return self._chat, self._model_for(request), *self._opened(request)
+        model = self._model_for(request)
+        wire = self._wire_for(model)
+        if wire is None:
+            self._has_no("chat")
+        return wire, model, *self._opened(request)
 
     def _has_no(self, what: str) -> NoReturn:
         raise UnsupportedFeatureError(f"{self._name} has no {what}", provider=self._name)

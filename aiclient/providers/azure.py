@@ -24,6 +24,7 @@ from ..wire.codec import Encoded
 from ..wire.openai_chat import OpenAIChat
 from ..wire.openai_embeddings import OpenAIEmbeddings
 from ..wire.profiles import PROFILES
+from ..wire.responses import ResponsesWire
 from ._endpoint import Endpoint
 from ._http import HTTPProvider
 
@@ -34,7 +35,7 @@ SCOPE: Final = "https://cognitiveservices.azure.com/.default"
 
 
 class AzureOpenAIProvider(HTTPProvider):
-    """Chat and embeddings of deployments in Azure OpenAI.
+    """Chat, Responses and embeddings of deployments in Azure OpenAI.
 
     Args:
         endpoint: The resource, such as `https://my-resource.openai.azure.com`; None reads `AZURE_OPENAI_ENDPOINT`.
@@ -43,7 +44,7 @@ class AzureOpenAIProvider(HTTPProvider):
             asked on a thread, again only after the service refused its token.
         model: The deployment used by requests that name none.
         api_version: A dated version such as `2024-10-21`; None reads `OPENAI_API_VERSION`, else uses the versionless v1 API.
-        api: Only `chat` in this version.
+        api: The protocol: `chat` or `responses`.
         http_client: An `httpx.AsyncClient` to send through; it is never closed here.
         timeout: Seconds in all, or Timeouts; they only lower those of the call.
         headers: Sent with every call.
@@ -64,8 +65,8 @@ class AzureOpenAIProvider(HTTPProvider):
         headers: Mapping[str, str] | None = None,
         name: str = "azure",
     ) -> None:
-        if api != "chat":
-            raise ConfigError(f"api={api!r} is not available in this version of aiclient; use api='chat'")
+        if api not in ("chat", "responses"):
+            raise ConfigError(f"api={api!r} must be 'chat' or 'responses'")
         address = endpoint or os.environ.get("AZURE_OPENAI_ENDPOINT")
         if not address:
             raise ConfigError("no Azure endpoint: pass endpoint= or set AZURE_OPENAI_ENDPOINT")
@@ -74,7 +75,12 @@ class AzureOpenAIProvider(HTTPProvider):
         version = api_version or os.environ.get("OPENAI_API_VERSION")
         self._by_token = credential is not None
         profile = PROFILES["azure"]
-        chat, embeddings = OpenAIChat(profile, origin="openai"), OpenAIEmbeddings(profile, origin="openai")
+        chat: OpenAIChat | ResponsesWire = OpenAIChat(profile, origin="openai")
+        if api == "responses":
+            chat = ResponsesWire(profile, origin="openai")  # never in a deployment's path
+        elif version:
+            chat = _DeployedChat(profile, origin="openai")
+        embeddings = (_DeployedEmbeddings if version else OpenAIEmbeddings)(profile, origin="openai")
         super().__init__(
             name=name,
             endpoint=Endpoint(_root(address, version), headers=headers),
@@ -83,8 +89,8 @@ class AzureOpenAIProvider(HTTPProvider):
             ),
             vendor="openai",
             model=model,
-            chat=_DeployedChat(chat) if version else chat,
-            embeddings=_DeployedEmbeddings(embeddings) if version else embeddings,
+            chat=chat,
+            embeddings=embeddings,
             http_client=http_client,
             timeout=timeout,
         )
@@ -120,18 +126,12 @@ def _deployed(encoded: Encoded, model: str) -> Encoded:
 class _DeployedChat(OpenAIChat):
     """The chat codec with the deployment in the path."""
 
-    def __init__(self, plain: OpenAIChat) -> None:
-        super().__init__(plain.profile, origin=plain.origin)
-
     def encode(self, request: ChatRequest, /, *, model: str, stream: bool) -> Encoded:
         return _deployed(super().encode(request, model=model, stream=stream), model)
 
 
 class _DeployedEmbeddings(OpenAIEmbeddings):
     """The embeddings codec with the deployment in the path."""
-
-    def __init__(self, plain: OpenAIEmbeddings) -> None:
-        super().__init__(plain.profile, origin=plain.origin)
 
     def encode(self, request: EmbeddingRequest, /, *, model: str) -> Encoded:
         return _deployed(super().encode(request, model=model), model)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..abilities import ListedModel
 from ..context import Timeouts
 from ..credentials import ApiKey, KeySource
 from ..errors import ConfigError
 from ..wire.openai_chat import OpenAIChat
 from ..wire.openai_embeddings import OpenAIEmbeddings
-from ..wire.openai_models import ListedModel, decode_model, decode_models, encode_model, encode_models
+from ..wire.openai_models import decode_model, decode_models, encode_model, encode_models
 from ..wire.profiles import COMPATIBLE, PROFILES, Profile
 from ._endpoint import Endpoint
 from ._http import HTTPProvider

@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping
 from typing import Any, Final
 
+from ..abilities import ListedModel
 from ..context import Timeouts
 from ..credentials import ApiKey, KeySource
 from ..wire.ollama import OllamaChat, OllamaEmbeddings, decode_models, encode_models
-from ..wire.openai_models import ListedModel
 from ._endpoint import Endpoint
 from ._http import HTTPProvider
 

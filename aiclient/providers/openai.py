@@ -6,13 +6,16 @@ import os
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
+from ..abilities import ListedModel
 from ..context import Timeouts
 from ..credentials import ApiKey, KeySource, vendor_of
-from ..errors import ConfigError
+from ..errors import ConfigError, UnsupportedFeatureError
+from ..request import ChatRequest
 from ..secrets import SecretStr
 from ..wire.openai_chat import OpenAIChat
 from ..wire.openai_embeddings import OpenAIEmbeddings
-from ..wire.openai_models import ListedModel, decode_model, decode_models, encode_model, encode_models
+from ..wire.openai_models import decode_model, decode_models, encode_model, encode_models
+from ..wire.responses import ResponsesWire
 from ._endpoint import Endpoint
 from ._http import HTTPProvider
 
@@ -23,13 +26,13 @@ _OWN_HOST: Final = "api.openai.com"
 
 
 class OpenAIProvider(HTTPProvider):
-    """OpenAI's chat, embeddings and models.
+    """OpenAI's chat, Responses, embeddings and models.
 
     Args:
         api_key: A string, a SecretStr, or a sync or async callable; None reads `OPENAI_API_KEY` at the first call.
         model: Used by requests that name none.
         base_url: None reads `OPENAI_BASE_URL`, else OpenAI's own.
-        api: Only `chat` in this version.
+        api: The protocol: `chat` (chat completions) or `responses`.
         organization: None reads `OPENAI_ORG_ID`.
         project: None reads `OPENAI_PROJECT_ID`.
         http_client: An `httpx.AsyncClient` to send through; it is never closed here.
@@ -54,8 +57,9 @@ class OpenAIProvider(HTTPProvider):
         name: str = "openai",
         allow_insecure: bool = False,
     ) -> None:
-        if api != "chat":
-            raise ConfigError(f"api={api!r} is not available in this version of aiclient; use api='chat'")
+        if api not in ("chat", "responses"):
+            raise ConfigError(f"api={api!r} must be 'chat' or 'responses'")
+        self._responses = ResponsesWire() if api == "responses" else None
         identity = {
             "OpenAI-Organization": organization or os.environ.get("OPENAI_ORG_ID"),
             "OpenAI-Project": project or os.environ.get("OPENAI_PROJECT_ID"),
@@ -71,11 +75,22 @@ class OpenAIProvider(HTTPProvider):
             key=ApiKey(api_key, variable="OPENAI_API_KEY", provider=name),
             vendor="openai",
             model=model,
-            chat=OpenAIChat(),
+            chat=self._responses or OpenAIChat(),
             embeddings=OpenAIEmbeddings(),
             http_client=http_client,
             timeout=timeout,
         )
+
+    async def count_tokens(self, request: ChatRequest, /) -> int:
+        """Return the number of input tokens of `request`, as the service counts them; it answers nothing.
+
+        Raises:
+            UnsupportedFeatureError: Only the Responses API counts (`api="responses"`).
+        """
+        if self._responses is None:
+            raise UnsupportedFeatureError("OpenAI counts tokens through api='responses' only", provider=self.name)
+        wire = self._responses
+        return await self._count(request, wire.encode_count, lambda body: wire.decode_count(200, {}, body))
 
     async def list_models(self) -> tuple[ListedModel, ...]:
         """Return the models that the key may use."""

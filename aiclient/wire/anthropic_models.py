@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
+from ..abilities import ListedModel
 from ..errors import ProtocolError
 from ..request import HTTPCall
 from .openai_answer import json_object
-from .openai_models import ListedModel
 
 __all__ = ["decode_model", "decode_models", "encode_model", "encode_models"]
 

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from ..abilities import ListedModel
 from ..errors import ProtocolError
 from ..request import HTTPCall
 from .gemini import model_path
 from .openai_answer import json_object
-from .openai_models import ListedModel
 
 __all__ = ["decode_count", "decode_model", "decode_models", "encode_model", "encode_models"]
 

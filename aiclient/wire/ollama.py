@@ -10,6 +10,7 @@ import base64
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from ..abilities import ListedModel
 from ..errors import ProtocolError
 from ..messages import ImagePart, Message, Part, ReasoningPart, TextPart, ToolCall, ToolResultPart
 from ..request import ChatOptions, ChatRequest, EmbeddingRequest, HTTPCall, Tool
@@ -20,7 +21,6 @@ from .jsons import dumps
 from .ollama_stream import OllamaDecoder, finish, moment, parts_of, usage
 from .openai_answer import json_object
 from .openai_messages import Notes
-from .openai_models import ListedModel
 
 __all__ = ["OllamaChat", "OllamaEmbeddings", "decode_models", "encode_models"]
 

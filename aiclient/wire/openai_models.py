@@ -6,28 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from attrs import field, frozen
-
+from ..abilities import ListedModel
 from ..errors import ProtocolError
 from ..request import HTTPCall
 from .openai_answer import json_object
 from .openai_usage import moment
 
-__all__ = ["ListedModel", "decode_model", "decode_models", "encode_model", "encode_models"]
-
-
-@frozen
-class ListedModel:
-    """A model as its service lists it; `raw` holds what else the service says."""
-
-    id: str
-    created_at: datetime | None = None
-    owned_by: str | None = None
-    raw: Mapping[str, Any] = field(factory=dict, repr=False, eq=False)
+__all__ = ["decode_model", "decode_models", "encode_model", "encode_models"]
 
 
 def encode_models() -> HTTPCall:

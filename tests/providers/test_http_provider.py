@@ -500,9 +500,9 @@ async def test_leaving_a_stream_early_releases_it():
         await provider.close()
 
 
-def test_other_apis_are_not_there_yet():
-    with pytest.raises(ConfigError, match="responses"):
-        OpenAIProvider(KEY, api="responses")
+def test_an_api_that_is_not_openais_is_refused():
+    with pytest.raises(ConfigError, match="must be 'chat' or 'responses'"):
+        OpenAIProvider(KEY, api="assistants")
 
 
 def test_providers_are_loaded_when_they_are_named():
