@@ -5,8 +5,9 @@
     python benchmarks/run.py --peers            # openai, litellm, any-llm and pydantic-ai too; builds what is missing
 
 Costs are CPU time (user + system) of the client's process, against a stub server in another process. Rounds are interleaved,
-every sample is a fresh process, every cell is the median over the rounds. The base of every ratio is `httpx.AsyncClient` in an
-environment that holds httpx alone. On a machine that does other work too, differences below 15 % are noise.
+every sample is a fresh process (and the best of three in it), every cell is the median over the rounds. The base of every
+ratio is `httpx.AsyncClient` in an environment that holds httpx alone. On a machine that does other work too, differences
+below 15 % are noise.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ COLUMNS = {  # column -> the metric that fills it
 METRICS = tuple(dict.fromkeys(COLUMNS.values()))
 PLAIN = ("growth",)  # shown as it is: a ratio already
 HEAVY = ("httpx", "asyncio", "cattrs", "logging", "ssl")
-CALLS = 300
+CALLS = 200
 PATIENCE = 120
 """Seconds for one process."""
 

@@ -115,11 +115,14 @@ class Async:
 
 
 def cpu(work, *args, times=1):
-    """CPU microseconds of `work`, each time."""
-    began = time.process_time()
-    for _ in range(times):
-        work(*args)
-    return (time.process_time() - began) / times * 1e6
+    """CPU microseconds of `work`, each time; the best of three, for other work on the machine only ever adds."""
+    found = []
+    for _ in range(3):
+        began = time.process_time()
+        for _ in range(times):
+            work(*args)
+        found.append((time.process_time() - began) / times * 1e6)
+    return min(found)
 
 
 def call(run, calls):
@@ -143,7 +146,7 @@ def stream(run, _):
     few, many = CHUNKS
     for count in CHUNKS:
         assert run.drain(f"stub-{count}") == count
-    short, long = cpu(run.drain, f"stub-{few}", times=8), cpu(run.drain, f"stub-{many}", times=3)
+    short, long = cpu(run.drain, f"stub-{few}", times=4), cpu(run.drain, f"stub-{many}", times=2)
     return {"chunk": (long - short) / (many - few), "stream2048": long}
 
 
@@ -154,7 +157,7 @@ def embed(run, _):
     vectors = run.one("embed", texts)
     assert len(vectors) == len(texts)
     assert len(vectors[0]) == 1536
-    return {"embed": cpu(run.one, "embed", texts, times=8)}
+    return {"embed": cpu(run.one, "embed", texts, times=4)}
 
 
 def memory(run, _):
