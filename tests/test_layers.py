@@ -46,6 +46,7 @@ FLOORS = [
         "wire.jsonarray",
         "wire.jsonlines",
         "wire.jsons",
+        "wire.notes",
         "wire.openai_parts",
         "wire.openai_usage",
         "wire.profiles",

@@ -25,8 +25,8 @@ from .anthropic_options import encode_options, mark_cached
 from .anthropic_stream import AnthropicDecoder
 from .codec import Encoded
 from .jsons import dumps
+from .notes import Notes
 from .openai_answer import json_object
-from .openai_messages import Notes
 
 __all__ = ["ANTHROPIC", "BEDROCK", "VERTEX", "AnthropicWire", "Platform"]
 

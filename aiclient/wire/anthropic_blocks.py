@@ -25,7 +25,7 @@ from ..messages import (
     ToolCall,
     ToolResultPart,
 )
-from .openai_messages import Notes
+from .notes import Notes
 from .openai_parts import parted_url
 from .toolids import ToolIds
 

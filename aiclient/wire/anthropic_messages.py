@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from ..messages import Message, ToolResultPart
 from .anthropic_blocks import BlockEncoder, Json
 from .anthropic_facts import Claude
-from .openai_messages import Notes
+from .notes import Notes
 
 __all__ = ["PLACEHOLDER", "Conversation", "encode_messages"]
 

@@ -13,7 +13,7 @@ from ..request import ChatOptions, PromptCache, ResponseFormat, Tool, ToolChoice
 from .anthropic_facts import Claude
 from .anthropic_schema import narrowed
 from .anthropic_thinking import encode_thinking
-from .openai_messages import Notes
+from .notes import Notes
 
 __all__ = ["cache_ttl", "encode_options", "encode_sampling", "mark_cached"]
 

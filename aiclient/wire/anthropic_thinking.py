@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ..request import ChatOptions, Reasoning
 from .anthropic_facts import Claude
-from .openai_messages import Notes
+from .notes import Notes
 
 __all__ = ["BUDGETS", "encode_thinking"]
 

@@ -20,7 +20,7 @@ from .gemini_answer import decode_answer
 from .gemini_contents import ContentsEncoder, is_older
 from .gemini_stream import GeminiDecoder
 from .jsons import dumps
-from .openai_messages import Notes
+from .notes import Notes
 
 __all__ = ["JSON_HEADERS", "GeminiWire", "extra_of", "model_path"]
 

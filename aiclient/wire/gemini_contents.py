@@ -29,7 +29,7 @@ from ..messages import (
 )
 from .gemini_parts import MINTED, SIGNATURE, media_item, own_data
 from .jsons import loads
-from .openai_messages import Notes
+from .notes import Notes
 
 __all__ = ["ContentsEncoder", "is_older"]
 

@@ -20,8 +20,8 @@ from .codec import Encoded
 from .gemini import JSON_HEADERS, extra_of, model_path
 from .gemini_usage import usage
 from .jsons import dumps
+from .notes import Notes
 from .openai_answer import json_object
-from .openai_messages import Notes
 
 __all__ = ["GeminiEmbeddings"]
 

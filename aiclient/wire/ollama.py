@@ -18,9 +18,9 @@ from ..response import NO_USAGE, ChatResponse, EmbeddingResponse, FinishReason, 
 from .codec import Encoded
 from .failures import told_failure
 from .jsons import dumps
+from .notes import Notes
 from .ollama_stream import OllamaDecoder, finish, moment, parts_of, usage
 from .openai_answer import json_object
-from .openai_messages import Notes
 
 __all__ = ["OllamaChat", "OllamaEmbeddings", "decode_models", "encode_models"]
 

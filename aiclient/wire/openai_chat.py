@@ -15,9 +15,10 @@ from ..request import ChatOptions, ChatRequest, HTTPCall, PromptCache, ResponseF
 from ..response import ChatResponse
 from .codec import Encoded
 from .jsons import dumps
+from .notes import Notes
 from .openai_answer import decode_answer
 from .openai_chat_stream import OpenAIChatDecoder
-from .openai_messages import MessageEncoder, Notes
+from .openai_messages import MessageEncoder
 from .profiles import OPENAI, Profile
 
 __all__ = ["OpenAIChat"]

@@ -18,9 +18,9 @@ from ..request import EmbeddingRequest, HTTPCall
 from ..response import EmbeddingResponse
 from .codec import Encoded
 from .jsons import dumps
+from .notes import Notes
 from .openai_answer import json_object
 from .openai_chat import extra_of
-from .openai_messages import Notes
 from .openai_usage import usage
 from .profiles import OPENAI, Profile
 

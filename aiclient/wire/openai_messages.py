@@ -26,11 +26,11 @@ from ..messages import (
     ToolCall,
     ToolResultPart,
 )
-from ..response import CallWarning
+from .notes import Notes
 from .openai_parts import data_url
 from .profiles import Profile
 
-__all__ = ["MessageEncoder", "Notes"]
+__all__ = ["MessageEncoder"]
 
 Json = dict[str, Any]
 
@@ -43,35 +43,6 @@ _AUDIO_FORMATS: Final = {
 }
 
 _SIGNATURES: Final = ((b"\x89PNG", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
-
-
-class Notes:
-    """Collects what a request asks for and cannot get; under `strict` the first such thing is an error."""
-
-    def __init__(self, provider: str, *, strict: bool) -> None:
-        self._provider = provider
-        self._strict = strict
-        self._warnings: list[CallWarning] = []
-
-    def add(self, code: str, message: str, setting: str | None = None) -> None:
-        """Note one thing.
-
-        Raises:
-            UnsupportedFeatureError: The request is strict.
-        """
-        if self._strict:
-            raise UnsupportedFeatureError(f"{message} (strict)", provider=self._provider, code=code)
-        warning = CallWarning(code, message, setting, self._provider)
-        if warning not in self._warnings:
-            self._warnings.append(warning)
-
-    def unsupported(self, setting: str, instead: str = "it was left out") -> None:
-        """Note a setting that the service does not have."""
-        self.add("unsupported_setting", f"{self._provider} has no {setting}; {instead}", setting)
-
-    def taken(self) -> tuple[CallWarning, ...]:
-        """Return what was noted."""
-        return tuple(self._warnings)
 
 
 class MessageEncoder:

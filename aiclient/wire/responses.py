@@ -21,8 +21,8 @@ from ..request import ChatOptions, ChatRequest, HTTPCall, PromptCache, Reasoning
 from ..response import ChatResponse
 from .codec import Encoded
 from .jsons import dumps
+from .notes import Notes
 from .openai_chat import extra_of
-from .openai_messages import Notes
 from .profiles import OPENAI, Profile
 from .responses_decode import decode_count, decode_response
 from .responses_items import ItemEncoder

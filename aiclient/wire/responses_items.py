@@ -28,7 +28,7 @@ from ..messages import (
     ToolCall,
     ToolResultPart,
 )
-from .openai_messages import Notes
+from .notes import Notes
 from .openai_parts import data_url
 from .profiles import Profile
 from .responses_decode import ARGUMENTS
