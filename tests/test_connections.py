@@ -210,6 +210,14 @@ async def test_hanging_up_after_thinking_is_an_error_because_it_may_have_been_pa
     assert len(server.requests) == 2
 
 
+async def test_an_answer_that_is_not_http_is_not_asked_for_again(server, http):
+    await http.read(call(server))
+    server.script(Fault(garbage=True))
+    with pytest.raises(errors.ProtocolError):
+        await http.read(call(server))
+    assert len(server.requests) == 2
+
+
 async def test_a_body_cut_off_on_an_old_connection_is_not_asked_for_again(server, http):
     await http.read(call(server))
     server.script(cut(after=3))
@@ -407,13 +415,18 @@ def test_a_forked_child_opens_connections_of_its_own_and_leaves_the_parents_alon
             call = HTTPCall("POST", sys.argv[1] + "/thing", (), name.encode())
             print(loop.run_until_complete(http.read(call))[0].status, flush=True)
 
+        def inherited():
+            return [fd for fd in os.listdir("/proc/self/fd") if "socket:" in os.path.realpath(f"/proc/self/fd/{fd}")]
+
         ask("parent")
+        before = inherited()
         child = os.fork()
         if child == 0:
             ask("child")
             ask("child")
-            os._exit(0)
-        os.waitpid(child, 0)
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            os._exit(0 if inherited() == before else 1)
+        assert os.waitpid(child, 0)[1] == 0
         ask("parent")
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
