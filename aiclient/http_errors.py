@@ -62,6 +62,8 @@ def meaning(error: Exception, host: str, *, answering: bool) -> AIClientError | 
         return _unreachable(error, host, connecting="ConnectError" in names)
     if isinstance(error, OSError):
         return _unreachable(error, host, connecting=not answering)
+    if "ClientError" in names:  # aiohttp's, which httpx-aiohttp lets through
+        return ProtocolError(f"{host} did not answer as HTTP wants it", kind="http")
     if type(error) is RuntimeError and "client has been closed" in str(error):
         return ClientClosedError("the http_client that was handed in is closed")
     return None

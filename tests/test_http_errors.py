@@ -102,6 +102,11 @@ def test_a_connection_that_aiohttp_lost_is_no_timeout():
     assert (type(error), error.kind) == (errors.ConnectError, "reset")
 
 
+def test_what_httpx_aiohttp_lets_through_is_known():
+    bare = strange("ClientResponseError", strange("ClientError", module="aiohttp"), module="aiohttp")
+    assert meaning(bare("url='http://h/?key=sk-secret'"), "h", answering=False).kind == "http"
+
+
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
