@@ -81,7 +81,7 @@ def _from_object(value: Mapping[str, Any], request_id: str | None = None) -> Com
         code = code or details.get("error_code")
     return Complaint(
         _text(value),
-        _word(value.get("type") or value.get("status") or _last(value.get("__type"))),
+        _word(value.get("type") or value.get("error_type") or value.get("status") or _last(value.get("__type"))),
         _word(code) or _word(value.get("code")),
         _word(value.get("param")),
         _status(value),

@@ -6,9 +6,6 @@ the service has it: decoding that is twelve times faster than floats written out
 
 from __future__ import annotations
 
-import base64
-import binascii
-import sys
 from array import array
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +14,7 @@ from ..errors import ProtocolError
 from ..request import EmbeddingRequest, HTTPCall
 from ..response import EmbeddingResponse
 from .codec import Encoded
+from .floats import vector
 from .jsons import dumps
 from .notes import Notes
 from .openai_answer import json_object
@@ -70,20 +68,5 @@ class OpenAIEmbeddings:
             raise ProtocolError(f"of {count} embeddings {len(data)} came, or they are misnumbered", kind="schema")
         vectors: list[array[float]] = [array("f")] * count
         for place, item in zip(places, data, strict=True):
-            vectors[place] = _vector(item.get("embedding"))
+            vectors[place] = vector(item.get("embedding"))
         return EmbeddingResponse(vectors, model=value.get("model") or None, usage=usage(value.get("usage")), raw=value)
-
-
-def _vector(value: Any) -> array[float]:
-    """Read a vector: a list of numbers, or base64 of 32-bit floats, low byte first."""
-    try:
-        if isinstance(value, str):
-            vector = array("f", base64.b64decode(value, validate=True))
-            if sys.byteorder == "big":
-                vector.byteswap()
-            return vector
-        if isinstance(value, list):
-            return array("f", value)
-    except (binascii.Error, ValueError, TypeError, OverflowError):
-        pass
-    raise ProtocolError("an embedding of the answer is neither numbers nor base64 of them", kind="schema")
