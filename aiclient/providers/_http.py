@@ -149,6 +149,10 @@ class HTTPProvider:
         """Return the headers that carry the key."""
         return [("Authorization", f"Bearer {secret.reveal()}")]
 
+    def _refused(self, head: Head) -> bool:
+        """Whether the service refused the key as such, so that another one may help."""
+        return head.status == 401
+
     def _check(self, secret: SecretStr | None) -> None:
         """Refuse to send the key where it must not go."""
         self._endpoint.check(with_key=secret is not None or self._key.refreshable)
@@ -227,7 +231,7 @@ class HTTPProvider:
         secret = await self._key.get()
         self._check(secret)
         exchange = await self._http.open(self._ready(call, context, secret), **self._limits(context))
-        if exchange.head.status == 401 and (renewed := await self._key.refresh(secret)) is not None:
+        if self._refused(exchange.head) and (renewed := await self._key.refresh(secret)) is not None:
             await exchange.aclose()
             exchange = await self._http.open(self._ready(call, context, renewed), **self._limits(context))
         head = exchange.head
