@@ -18,6 +18,7 @@ __all__ = ["PROVIDERS", "provider_for", "split"]
 PROVIDERS: Final = {
     "anthropic": "aiclient.providers.anthropic:AnthropicProvider",
     "azure": "aiclient.providers.azure:AzureOpenAIProvider",
+    "bedrock": "aiclient.providers.bedrock:BedrockProvider",
     "compatible": "aiclient.providers.compatible:CompatibleProvider",
     "gemini": "aiclient.providers.gemini:GeminiProvider",
     "mock": "aiclient.testutil.mock:MockProvider",

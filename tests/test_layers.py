@@ -117,13 +117,22 @@ FLOORS = [
     {"exchange"},
     {"http"},
     # 8: the leaves and the layers
-    {"middleware._*", "providers._endpoint", "providers._source", "providers.services"},
+    {"middleware._*", "providers._aws", "providers._endpoint", "providers._source", "providers.services"},
     {"providers._http"},
     {"middleware", "middleware.*", "providers", "providers.*"},
     # 9: what is written over Provider
     {"bulk", "chains", "explain", "inflight", "output", "registry", "testutil._http1", "testutil._wire"},
-    {"toolloop", "testutil._connection", "testutil._openai"},
-    {"builder", "testutil._service"},
+    {
+        "toolloop",
+        "testutil._anthropic",
+        "testutil._bedrock",
+        "testutil._cohere",
+        "testutil._connection",
+        "testutil._gemini",
+        "testutil._ollama",
+        "testutil._openai",
+    },
+    {"builder", "testutil._responses", "testutil._service"},
     {"config", "session", "testutil.contract", "testutil.record", "testutil.server"},
     # 10, 11, 12: the clients, and what people type
     {"client"},

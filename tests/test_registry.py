@@ -43,6 +43,7 @@ def test_every_name_in_the_registry_leads_to_a_class_that_makes_a_provider():
 OPTIONS = {
     "anthropic": {"api_key": "sk-ant-0123456789"},
     "azure": {"endpoint": "https://x.example", "api_key": "azure-key-0123"},
+    "bedrock": {"region": "us-east-1", "bearer_token": "bedrock-0123456789"},
     "compatible": {"base_url": "http://127.0.0.1:9/v1"},
     "gemini": {"api_key": "google-0123456789"},
     "mock": {},

@@ -9,6 +9,7 @@ from .._lazy import lazy
 if TYPE_CHECKING:
     from .anthropic import AnthropicProvider
     from .azure import AzureOpenAIProvider
+    from .bedrock import BedrockProvider
     from .compatible import CompatibleProvider
     from .gemini import GeminiProvider
     from .ollama import OllamaProvider
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AnthropicProvider",
     "AzureOpenAIProvider",
+    "BedrockProvider",
     "CompatibleProvider",
     "GeminiProvider",
     "OllamaProvider",
@@ -28,6 +30,7 @@ __all__ = [
 _MODULES: Final = {
     "AnthropicProvider": ".anthropic",
     "AzureOpenAIProvider": ".azure",
+    "BedrockProvider": ".bedrock",
     "CompatibleProvider": ".compatible",
     "GeminiProvider": ".gemini",
     "OllamaProvider": ".ollama",
