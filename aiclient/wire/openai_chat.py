@@ -87,22 +87,27 @@ class OpenAIChat:
 
     def _sampling(self, options: ChatOptions, body: Json, notes: Notes) -> None:
         profile = self.profile
-        for name, value in (
-            (profile.max_tokens, options.max_tokens),
-            (profile.seed, options.seed),
-            ("temperature", options.temperature),
-            ("top_p", options.top_p),
-            ("frequency_penalty", options.frequency_penalty),
-            ("presence_penalty", options.presence_penalty),
-            ("user", options.user_id),
-            ("n", options.n),
-            ("service_tier", options.service_tier),
+        for name, option in (
+            (profile.max_tokens, "max_tokens"),
+            (profile.seed, "seed"),
+            ("temperature", "temperature"),
+            ("top_p", "top_p"),
+            ("frequency_penalty", "frequency_penalty"),
+            ("presence_penalty", "presence_penalty"),
+            ("user", "user_id"),
+            ("n", "n"),
+            ("service_tier", "service_tier"),
+            ("logprobs", "logprobs"),
+            ("stop", "stop"),
         ):
-            if value is not None:
-                body[name] = value
-        if options.stop:
-            body["stop"] = list(options.stop)
-        if options.logprobs is not None:
+            value = getattr(options, option)
+            if value is None or value == ():
+                continue
+            if option not in profile.lacks:
+                body[name] = list(value) if option == "stop" else value
+            elif not (option == "n" and value == 1):
+                notes.unsupported(option)
+        if "logprobs" in body:
             body["logprobs"] = True
             if options.logprobs:
                 body["top_logprobs"] = options.logprobs
@@ -121,17 +126,21 @@ class OpenAIChat:
         if options.tools:
             body["tools"] = [_tool(tool) for tool in options.tools]
         if options.tool_choice is not None:
-            body["tool_choice"] = self._choice(options.tool_choice)
+            body["tool_choice"] = self._choice(options.tool_choice, notes)
         if options.parallel_tool_calls is not None:
             if not self.profile.parallel_tool_calls:
                 notes.unsupported("parallel_tool_calls")
             elif options.tools:  # OpenAI refuses it without tools
                 body["parallel_tool_calls"] = options.parallel_tool_calls
 
-    def _choice(self, choice: ToolChoice) -> str | Json:
+    def _choice(self, choice: ToolChoice, notes: Notes) -> str | Json:
         if choice.mode == "named":
             return {"type": "function", "function": {"name": choice.name}}
-        return self.profile.required if choice.mode == "required" else choice.mode
+        if choice.mode != "required":
+            return choice.mode
+        if self.profile.required is None:
+            notes.unsupported("tool_choice 'required'", "the model decides whether to use a tool")
+        return self.profile.required or "auto"
 
     def _thinking(self, options: ChatOptions, body: Json, notes: Notes) -> None:
         reasoning = options.reasoning

@@ -63,6 +63,8 @@ class StreamedChoice:
                 chunk.content += part.text
             elif isinstance(part, ReasoningPart):
                 chunk.reasoning += part.text
+                if part.signature is not None:
+                    chunk.signature, chunk.origin = part.signature, self._origin
             elif isinstance(part, RefusalPart):
                 chunk.refusal += part.text
             else:

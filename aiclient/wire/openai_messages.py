@@ -29,6 +29,7 @@ from ..messages import (
 from .notes import Notes
 from .openai_parts import data_url
 from .profiles import Profile
+from .toolids import ShortToolIds
 
 __all__ = ["MessageEncoder"]
 
@@ -54,6 +55,7 @@ class MessageEncoder:
         self._notes = notes
         self._out: list[Json] = []
         self._held: list[Json] = []  # content of tool results that only a user's message can carry
+        self._ids = None if profile.tool_id_length is None else ShortToolIds(profile.tool_id_length)
 
     def encode(self, messages: Iterable[Message]) -> list[Json]:
         """Return all messages, in order."""
@@ -63,9 +65,23 @@ class MessageEncoder:
             rest = [part for part in message.parts if not isinstance(part, ToolResultPart)]
             if rest:
                 self._release()
-                self._out.append(self._message(message, rest))
+                self._append(self._message(message, rest))
         self._release()
+        last = self._out[-1] if self._out else {}
+        if self._profile.prefix and last.get("role") == "assistant" and not last.get("tool_calls"):
+            last["prefix"] = True
         return self._out
+
+    def _append(self, encoded: Json) -> None:
+        """Add a message; where only the assistant may speak after a tool's result, it is made to."""
+        after_tool = self._profile.assistant_after_tools and self._out and self._out[-1]["role"] == "tool"
+        if after_tool and encoded["role"] not in ("assistant", "tool"):
+            self._notes.add(
+                "added_message",
+                f"{self._profile.name} lets only the assistant speak after a tool's result: it was made to say 'OK'",
+            )
+            self._out.append({"role": "assistant", "content": "OK"})
+        self._out.append(encoded)
 
     def _message(self, message: Message, parts: Sequence[Part]) -> Json:
         if message.role == "assistant":
@@ -73,7 +89,11 @@ class MessageEncoder:
         else:
             role = "system" if message.role == "developer" and not self._profile.developer_role else message.role
             encoded = {"role": "user" if role == "tool" else role, "content": self._content(parts)}
-        return {**encoded, "name": message.name} if message.name else encoded
+        if message.name and "name" in self._profile.lacks:
+            self._notes.unsupported("messages[].name")
+        elif message.name:
+            encoded["name"] = message.name
+        return encoded
 
     # --- content ---
 
@@ -92,8 +112,13 @@ class MessageEncoder:
                 item = {"type": "image_url", "image_url": self._image(part)}
             case AudioPart():
                 item = {"type": "input_audio", "input_audio": self._audio(part)}
+            case DocumentPart() if self._profile.documents == "document_url":
+                item = self._document_url(part)
             case DocumentPart():
                 item = {"type": "file", "file": self._document(part)}
+            case ReasoningPart(origin=self._origin) if self._profile.thinking_parts:
+                item = {"type": "thinking", "thinking": [{"type": "text", "text": part.text}]}
+                return [{**item, "signature": part.signature} if part.signature else item]
             case OpaquePart(origin=self._origin, data=dict(data)):
                 return [data]
             case OpaquePart() | ReasoningPart():
@@ -150,6 +175,15 @@ class MessageEncoder:
             "file_data": data_url(part.data, part.media_type or "application/pdf"),
         }
 
+    def _document_url(self, part: DocumentPart) -> Json:
+        if part.file_id is not None:
+            return {"type": "file", "file_id": part.file_id}
+        url = part.url
+        if part.data is not None:
+            url = data_url(part.data, part.media_type or "application/pdf")
+        named = {"document_name": part.name} if part.name else {}
+        return {"type": "document_url", "document_url": url, **named}
+
     # --- the assistant's turn ---
 
     def _assistant(self, parts: Sequence[Part]) -> Json:
@@ -162,6 +196,8 @@ class MessageEncoder:
                     calls.append(self._call(part))
                 case TextPart():
                     texts.append(part)
+                case RefusalPart() if "refusal" in self._profile.lacks:
+                    texts.append(part)
                 case RefusalPart():
                     fields["refusal"] = fields.get("refusal", "") + part.text
                 case OpaquePart(origin=self._origin, data={"id": _} | {"call_id": _} | {"item": _}):
@@ -170,6 +206,8 @@ class MessageEncoder:
                     texts.append(part)
                 case OpaquePart(origin=self._origin, data=dict(data)):
                     _merge(fields, data)
+                case ReasoningPart(origin=self._origin) if self._profile.thinking_parts:
+                    texts.append(part)
                 case ReasoningPart(origin=self._origin):
                     self._thinking(part, fields)
                 case MediaPart():
@@ -205,7 +243,7 @@ class MessageEncoder:
         else:  # an empty text breaks servers that decode it to fill a chat template
             arguments = call.arguments if call.arguments.strip() else "{}"
             body = {"type": "function", "function": {"name": call.name, "arguments": arguments}}
-        return {"id": call.id, **body, **self._own(call)}
+        return {"id": self._ids.of_call(call.id) if self._ids else call.id, **body, **self._own(call)}
 
     # --- tool results ---
 
@@ -216,7 +254,8 @@ class MessageEncoder:
             text = "".join(part.text for part in texts)
             if result.is_error:
                 text = f"Error: {text}"
-            self._out.append({"role": "tool", "tool_call_id": result.tool_call_id, "content": text})
+            id_ = self._ids.of_result(result.tool_call_id) if self._ids else result.tool_call_id
+            self._out.append({"role": "tool", "tool_call_id": id_, "content": text})
             self._hold(result, others)
 
     def _hold(self, result: ToolResultPart, parts: Sequence[Part]) -> None:
@@ -230,7 +269,7 @@ class MessageEncoder:
 
     def _release(self) -> None:
         if self._held:
-            self._out.append({"role": "user", "content": self._held})
+            self._append({"role": "user", "content": self._held})
             self._held = []
 
 

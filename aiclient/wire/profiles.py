@@ -6,7 +6,7 @@ or the page. Answers need no rows: one decoder reads them all.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 from attrs import frozen
 
@@ -28,11 +28,18 @@ class Profile:
         top_k: Whether the field `top_k` is known.
         reasoning_object: Whether effort and budget go into a `reasoning` object instead of `reasoning_effort`.
         reasoning_back: Field of an assistant message that takes the model's earlier thinking, as text.
-        required: The word for "use some tool".
+        required: The word for "use some tool"; None if it cannot be said.
         seed: Field for the seed.
         prompt_cache: Whether `prompt_cache_key` and `prompt_cache_retention` are known.
         base64: Whether embeddings come as base64 when asked for.
         embeddings_limit: Texts that one embeddings request may carry.
+        lacks: Options that the service refuses or ignores, by our name (`n` stands for more than one answer); and of
+            messages the fields `name` and `refusal`. They are left out, with a warning.
+        documents: The kind of content part that takes a document: OpenAI's `file`, or `document_url`.
+        thinking_parts: Whether earlier thinking goes back as a content part of the assistant's message.
+        prefix: Whether an assistant's message at the end, which the answer is to continue, must be marked as `prefix`.
+        assistant_after_tools: Whether only the assistant may speak after a tool's result.
+        tool_id_length: Letters and digits that the id of a tool call must have; None takes any id.
     """
 
     name: str
@@ -45,11 +52,17 @@ class Profile:
     top_k: bool = False
     reasoning_object: bool = False
     reasoning_back: str | None = None
-    required: str = "required"
+    required: str | None = "required"
     seed: str = "seed"
     prompt_cache: bool = False
     base64: bool = False
     embeddings_limit: int = 2048
+    lacks: frozenset[str] = frozenset()
+    documents: Literal["file", "document_url"] = "file"
+    thinking_parts: bool = False
+    prefix: bool = False
+    assistant_after_tools: bool = False
+    tool_id_length: int | None = None
 
 
 OPENAI: Final = Profile(
@@ -78,7 +91,20 @@ PROFILES: Final[dict[str, Profile]] = {
             reasoning_back="reasoning_content",
         ),
         Profile(name="groq"),  # 313062396fa1: max_tokens, stream_options; 1d84553692e8: reasoning_effort
-        Profile(name="mistral", stream_options=False, seed="random_seed", required="any"),  # 19496d7b25b2
+        Profile(
+            name="mistral",
+            stream_options=False,  # 19496d7b25b2, as the next two; fields it does not know are a 422
+            seed="random_seed",
+            required="any",
+            metadata=True,  # "Chat Completion", docs.mistral.ai/api, as of the SDK mistralai 3.7.0, read 2026-11
+            top_k=True,  # the same, which knows no `user` and no `refusal`
+            lacks=frozenset({"user_id", "name", "refusal"}),  # name: github langchain-ai/langchainjs issue 5144
+            documents="document_url",  # 53824bbf615f
+            thinking_parts=True,  # ThinkChunk of the SDK; `reasoning_content` is a 422: github BerriAI/litellm issue 30835
+            prefix=True,  # "Prefix", docs.mistral.ai/capabilities/completion; 0f683c50db4f names the field
+            assistant_after_tools=True,  # "Unexpected role 'user' after role 'tool'": 0f683c50db4f; code 3230
+            tool_id_length=9,  # "must be a-z, A-Z, 0-9, with a length of 9": github anomalyco/opencode issue 1680; code 3280
+        ),
         Profile(name="cerebras", reasoning_back="reasoning"),  # 41fc552352b0
         Profile(name="ollama", reasoning_back="reasoning"),  # 1f32287e12b3: stream_options; fe70ceee8287
         Profile(

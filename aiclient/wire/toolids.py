@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import string
 import sys
+from typing import Final
 
-__all__ = ["ToolIds"]
+__all__ = ["ShortToolIds", "ToolIds"]
+
+_LETTERS: Final = string.ascii_letters + string.digits
 
 
 class ToolIds:
@@ -24,12 +28,10 @@ class ToolIds:
 
     def of_call(self, id_: str) -> str:
         """Return the id for a call: services that mint ids by number use the same ones in every turn."""
-        first = fitting = self._fitting(id_)
-        number = 1
+        fitting, number = self._fitting(id_), 1
         while fitting in self._given:
             number += 1
-            end = f"_{number}"
-            fitting = first[: self._longest - len(end)] + end
+            fitting = self._another(id_, number)
         self._given.add(fitting)
         self._now[id_] = fitting
         return fitting
@@ -38,5 +40,34 @@ class ToolIds:
         """Return the id of the latest call that came with `id_`."""
         return self._now.get(id_) or self._fitting(id_)
 
+    def _another(self, id_: str, number: int) -> str:
+        end = f"_{number}"
+        return self._fitting(id_)[: self._longest - len(end)] + end
+
     def _fitting(self, id_: str) -> str:
         return self._foreign.sub("_", id_)[: self._longest] or "call"
+
+
+class ShortToolIds(ToolIds):
+    """The same where ids are of one length and of letters and digits only: others become a hash, the same in every turn.
+
+    Args:
+        length: Characters of an id.
+    """
+
+    def __init__(self, length: int) -> None:
+        super().__init__(longest=length)
+        self._length = length
+
+    def _another(self, id_: str, number: int) -> str:
+        return self._hashed(f"{id_} {number}")
+
+    def _fitting(self, id_: str) -> str:
+        fits = len(id_) == self._length and id_.isascii() and id_.isalnum()
+        return id_ if fits else self._hashed(id_)
+
+    def _hashed(self, text: str) -> str:
+        from hashlib import blake2b  # noqa: PLC0415  # it loads OpenSSL
+
+        number = int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass")).digest(), "big")
+        return "".join(_LETTERS[number // len(_LETTERS) ** place % len(_LETTERS)] for place in range(self._length))
