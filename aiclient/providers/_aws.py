@@ -12,7 +12,7 @@ import importlib
 import importlib.util
 import inspect
 import os
-from typing import Any, Final
+from typing import Any
 
 from ..credentials import ApiKey
 from ..errors import AuthenticationError, ConfigError, MissingAPIKeyError
@@ -20,10 +20,6 @@ from ..secrets import SecretStr
 from ..wire.sigv4 import AWSCredentials
 
 __all__ = ["AWSKey", "SigningKey"]
-
-_ID: Final = "AWS_ACCESS_KEY_ID"
-_SECRET: Final = "AWS_SECRET_ACCESS_KEY"  # noqa: S105  # the name of a variable
-_TOKEN: Final = "AWS_SESSION_TOKEN"  # noqa: S105
 
 
 class SigningKey(SecretStr):
@@ -80,14 +76,15 @@ class AWSKey(ApiKey):
     def _read(self) -> SecretStr:
         if self._source is not None:
             return self._checked(self._source)
-        id_, secret = os.environ.get(_ID), os.environ.get(_SECRET)
+        id_, secret, token = (os.environ.get(name) for name in self._variables)
         if not id_ or not secret:
             raise self._missing()
-        return self._checked((id_, secret, os.environ.get(_TOKEN) or None))
+        return self._checked((id_, secret, token or None))
 
     def _missing(self) -> MissingAPIKeyError:
+        id_, secret, _ = self._variables
         return MissingAPIKeyError(
-            f"no AWS credentials for {self._provider}: set AWS_BEARER_TOKEN_BEDROCK, or {_ID} and {_SECRET}, or pass "
+            f"no AWS credentials for {self._provider}: set AWS_BEARER_TOKEN_BEDROCK, or {id_} and {secret}, or pass "
             "bearer_token= or credentials=; profiles and roles are found with botocore (pip install 'aiclient[bedrock]')",
             provider=self._provider,
         )

@@ -31,6 +31,8 @@ __all__ = ["BedrockProvider"]
 SERVICE: Final = "bedrock"
 """What signatures are for; the host is called `bedrock-runtime`."""
 
+_VARIABLES: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
 _REGION: Final = re.compile(r"[a-z0-9-]{1,63}")
 
 
@@ -76,7 +78,11 @@ class BedrockProvider(HTTPProvider):
                 base_url or os.environ.get("AWS_ENDPOINT_URL_BEDROCK_RUNTIME") or _address(self._region),
                 headers=headers,
             ),
-            key=ApiKey(token, provider=name) if self._by_token else AWSKey(credentials, provider=name),
+            key=(
+                ApiKey(token, provider=name)
+                if self._by_token
+                else AWSKey(credentials, variables=_VARIABLES, provider=name)
+            ),
             vendor="bedrock",
             model=model,
             chat=self._wire,
