@@ -29,7 +29,7 @@ FLOORS = [
     {"composition", "store"},
     # 5: what layers and clients need to know
     {"models", "schema", "testutil._exchange", "testutil.clock"},
-    {"functions", "tokens", "testutil.faults", "testutil.fixtures", "testutil.mock"},
+    {"functions", "tokens", "testutil._wire", "testutil.faults", "testutil.fixtures", "testutil.mock"},
     {"pricing"},
     {"attempt", "ledger"},
     # 6: wires; pure, from framing to codecs
@@ -121,7 +121,7 @@ FLOORS = [
     {"providers._http"},
     {"middleware", "middleware.*", "providers", "providers.*"},
     # 9: what is written over Provider
-    {"bulk", "chains", "explain", "inflight", "output", "registry", "testutil._http1", "testutil._wire"},
+    {"bulk", "chains", "explain", "inflight", "output", "registry", "testutil._http1", "testutil._turns"},
     {
         "toolloop",
         "testutil._anthropic",

@@ -41,7 +41,7 @@ class Service(Protocol):
         ...
 
     def request_id(self) -> bytes:
-        """Return a new id for the `x-request-id` header."""
+        """Return a new id for the request."""
         ...
 
 
@@ -131,8 +131,8 @@ class Connection(asyncio.Protocol):
 
     def _head(self, answer: Answer, *, announce_close: bool) -> bytes:
         parts = [answer.head]
-        if "x-request-id" not in answer.headers:
-            parts.append(b"x-request-id: %b\r\n" % self._service.request_id())
+        if answer.id_header not in answer.headers:
+            parts.append(b"%b: %b\r\n" % (answer.id_header.encode(), self._service.request_id()))
         if announce_close and "connection" not in answer.headers:
             parts.append(b"connection: close\r\n")
         return b"".join((*parts, b"\r\n"))

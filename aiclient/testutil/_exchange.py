@@ -7,11 +7,22 @@ import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 
-__all__ = ["Answer", "RecordedRequest", "Route", "error_answer", "json_answer", "json_bytes"]
+__all__ = [
+    "OPENAI",
+    "Answer",
+    "Dialect",
+    "RecordedRequest",
+    "Route",
+    "bearer",
+    "error_answer",
+    "json_answer",
+    "json_bytes",
+    "usual_message",
+]
 
 ERROR_WORDS = {
     400: ("invalid_request_error", None, "Bad request."),
@@ -23,6 +34,7 @@ ERROR_WORDS = {
     429: ("requests", "rate_limit_exceeded", "Rate limit reached. Please try again later."),
     500: ("server_error", None, "The server had an error while processing your request."),
     503: ("server_error", "overloaded", "The engine is currently overloaded, please try again later."),
+    529: ("server_error", "overloaded", "Overloaded"),
 }
 """Type, code and message that OpenAI's error bodies carry for a status (api.openai.com, recorded answers)."""
 
@@ -70,12 +82,13 @@ class Answer:
 
     Args:
         status: default 200.
-        headers: names in any case; `content-length` or `transfer-encoding` and `x-request-id` are added.
+        headers: names in any case; `content-length` or `transfer-encoding` and the request's id are added.
         body: bytes go out with their `content-length`; an iterable goes out chunked, one HTTP chunk per item, empty
             items left out. A tuple is framed once, so an Answer that is returned again costs nothing to render; a
             generator is read as the client reads, so it may be endless.
         pause: seconds between two socket writes, default none.
         per_write: items joined in one socket write, default 1.
+        id_header: lower-case name of the header with the request's id, default `x-request-id`.
     """
 
     status: int = 200
@@ -83,6 +96,7 @@ class Answer:
     body: bytes | Iterable[bytes] = b""
     pause: float = attrs.field(default=0.0, kw_only=True)
     per_write: int = attrs.field(default=1, kw_only=True, validator=attrs.validators.ge(1))
+    id_header: str = attrs.field(default="x-request-id", kw_only=True)
 
     @functools.cached_property
     def head(self) -> bytes:
@@ -128,6 +142,75 @@ class Answer:
             yield b"0\r\n\r\n"
 
 
+def json_bytes(value: object) -> bytes:
+    """Encode compactly, as services do; half of a surrogate pair, which UTF-8 cannot carry, becomes `?`."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
+
+
+def json_answer(
+    value: object, *, status: int = 200, headers: Mapping[str, str] | None = None, id_header: str = "x-request-id"
+) -> Answer:
+    """Answer with JSON, written compactly."""
+    content = {"content-type": "application/json", **(headers or {})}
+    return Answer(status, content, json_bytes(value), id_header=id_header)
+
+
+def error_answer(
+    status: int, message: str | None = None, *, param: str | None = None, code: str | None = None
+) -> Answer:
+    """Answer with an error body of OpenAI's shape; what is not given follows from the status."""
+    kind, usual_code, _ = _words_for(status)
+    error = {"message": message or usual_message(status), "type": kind, "param": param, "code": code or usual_code}
+    return json_answer({"error": error}, status=status)
+
+
+def usual_message(status: int) -> str:
+    """Return what a service says with a status when there is nothing more to say."""
+    return _words_for(status)[2]
+
+
+def _words_for(status: int) -> tuple[str, str | None, str]:
+    return ERROR_WORDS.get(status) or ERROR_WORDS[500 if status >= 500 else 400]
+
+
+def bearer(request: RecordedRequest, key: str) -> bool:
+    """Say whether the request carries the key as OpenAI asks for it."""
+    return request.headers.get("authorization") == f"Bearer {key}"
+
+
+class Refuse(Protocol):
+    """Makes the answer that says no, in a vendor's own shape; what is not given follows from the status."""
+
+    def __call__(
+        self, status: int, message: str | None = None, *, param: str | None = None, code: str | None = None
+    ) -> Answer:
+        """Return the answer."""
+        ...
+
+
+@attrs.frozen
+class Dialect:
+    """How a vendor says no, and where it looks for the key.
+
+    Args:
+        refuse: makes its error bodies.
+        carries: whether a request carries the key.
+        wrong_key: the answer to a missing or wrong key, default `refuse(401)`.
+    """
+
+    refuse: Refuse
+    carries: Callable[[RecordedRequest, str], bool] = bearer
+    wrong_key: Answer = attrs.field()
+
+    @wrong_key.default
+    def _unauthorized(self) -> Answer:
+        return self.refuse(401)
+
+
+OPENAI = Dialect(error_answer)
+"""OpenAI's, and everybody's on a path that is nobody's."""
+
+
 @attrs.frozen
 class Route:
     """What answers one kind of request.
@@ -136,27 +219,12 @@ class Route:
         method: upper case.
         path: without the query. Exact, or with `*` for any text, as in `/v1beta/models/*:generateContent`.
         handler: called on the server's thread, so it must not block; an exception in it is answered with a 500.
+        dialect: how it is said that something is wrong, default OpenAI's way.
+        when: what else the request must fulfil, for a path that several vendors share; default nothing.
     """
 
     method: str
     path: str
     handler: Callable[[RecordedRequest], Answer]
-
-
-def json_bytes(value: object) -> bytes:
-    """Encode compactly, as services do; half of a surrogate pair, which UTF-8 cannot carry, becomes `?`."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
-
-
-def json_answer(value: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
-    """Answer with JSON, written compactly."""
-    return Answer(status, {"content-type": "application/json", **(headers or {})}, json_bytes(value))
-
-
-def error_answer(
-    status: int, message: str | None = None, *, param: str | None = None, code: str | None = None
-) -> Answer:
-    """Answer with an error body of OpenAI's shape; what is not given follows from the status."""
-    kind, usual_code, usual_message = ERROR_WORDS.get(status, ERROR_WORDS[500 if status >= 500 else 400])
-    error = {"message": message or usual_message, "type": kind, "param": param, "code": code or usual_code}
-    return json_answer({"error": error}, status=status)
+    dialect: Dialect = attrs.field(default=OPENAI, kw_only=True)
+    when: Callable[[RecordedRequest], bool] | None = attrs.field(default=None, kw_only=True)

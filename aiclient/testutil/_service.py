@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterable
 
 from ._connection import Connection
-from ._exchange import Answer, RecordedRequest, Route, error_answer
+from ._exchange import OPENAI, Answer, Dialect, RecordedRequest, Route
 from .faults import Fault
 
 __all__ = ["HEALTH", "PlayedService"]
@@ -64,27 +64,32 @@ class PlayedService:
 
     def receive(self, request: RecordedRequest) -> tuple[Answer, Fault | None]:
         """Record a request; return its answer, from the script or a route, and its fault."""
+        route = self._route_of(request)
+        dialect = OPENAI if route is None else route.dialect
         fault = self._next_fault(request)
-        answer = fault.replacement() if fault else None
+        answer = fault.replacement(dialect) if fault else None
         with self.changed:
             self.requests.append(request)
             self.changed.notify_all()
-        return answer or self._healthy(request), fault
+        return answer or self._healthy(request, route, dialect), fault
 
     def _next_fault(self, request: RecordedRequest) -> Fault | None:
         return self.script.popleft() if self.script and request.path != HEALTH else None
 
-    def _healthy(self, request: RecordedRequest) -> Answer:
-        if not self._admits(request):
-            return error_answer(401)
+    def _route_of(self, request: RecordedRequest) -> Route | None:
         for route, pattern in self._routes:
-            if route.method == request.method and pattern.fullmatch(request.path):
-                return _handled(route, request)
-        return error_answer(404, f"Unknown request URL: {request.method} {request.path}.", code="unknown_url")
+            fits = route.method == request.method and pattern.fullmatch(request.path)
+            if fits and (route.when is None or route.when(request)):
+                return route
+        return None
 
-    def _admits(self, request: RecordedRequest) -> bool:
-        open_to_all = self._api_key is None or request.path == HEALTH
-        return open_to_all or request.headers.get("authorization") == f"Bearer {self._api_key}"
+    def _healthy(self, request: RecordedRequest, route: Route | None, dialect: Dialect) -> Answer:
+        asks_for_key = self._api_key is not None and request.path != HEALTH
+        if asks_for_key and not dialect.carries(request, self._api_key or ""):
+            return dialect.wrong_key
+        if route is None:
+            return dialect.refuse(404, f"Unknown request URL: {request.method} {request.path}.", code="unknown_url")
+        return _handled(route, request)
 
 
 def _pattern(path: str) -> re.Pattern[str]:
@@ -96,4 +101,4 @@ def _handled(route: Route, request: RecordedRequest) -> Answer:
         return route.handler(request)
     except Exception as error:  # a route's own bug: a hung client would tell less than this answer
         logger.exception("the route %s %s failed", route.method, route.path)
-        return error_answer(500, f"The route failed: {type(error).__name__}: {error}")
+        return route.dialect.refuse(500, f"The route failed: {type(error).__name__}: {error}")

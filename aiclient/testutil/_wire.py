@@ -1,57 +1,54 @@
-"""What the loopback server's wires share: words for tokens, checked bodies, paced stub models, example values."""
+"""What the loopback server's wires share: checked bodies, words for tokens, vectors, framed events."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 import re
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import attrs
+from ._exchange import OPENAI, Answer, Dialect, RecordedRequest, json_bytes
 
-from ._exchange import Answer, RecordedRequest, error_answer
-
-__all__ = ["BadBodyError", "JsonObject", "Reply", "Stub", "checked", "example", "positive", "words"]
+__all__ = [
+    "DIMENSIONS",
+    "MOST_DIMENSIONS",
+    "BadBodyError",
+    "JsonObject",
+    "checked",
+    "objects",
+    "packed_vector",
+    "positive",
+    "sse",
+    "texts",
+    "tokens",
+    "vector",
+    "words",
+]
 
 JsonObject = dict[str, Any]
 """A decoded JSON object, of which nothing more is known."""
 
-Reply = str | Callable[[list[JsonObject]], str]
-"""The text of every answer, or a function from a request's messages to it."""
-
-STUB_MODEL = re.compile(r"stub-s(\d{1,6})(?:-b(\d{1,6}))?(?:-p(\d{1,6}))?")
-"""Content chunks, chunks per socket write, milliseconds between writes."""
-
-STUB_PER_WRITE = 16
-"""Chunks per socket write where the model's name says nothing, so that a storm measures clients, not this server."""
+DIMENSIONS = 8
+MOST_DIMENSIONS = 4096
 
 WORD = re.compile(r"\s*\S+|\s+\Z")
 
 
 class BadBodyError(Exception):
-    """A request body that OpenAI would answer with 400."""
+    """A request body that the service would answer with 400."""
 
     def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
         super().__init__(message)
-        self.answer = error_answer(400, message, param=param, code=code)
+        self.param = param
+        self.code = code
 
 
-@attrs.frozen
-class Stub:
-    """A model whose name says how it streams: `stub-s<chunks>[-b<chunks per socket write>][-p<milliseconds>]`."""
-
-    chunks: int
-    per_write: int
-    pause: float
-
-    @classmethod
-    def named(cls, model: str) -> Stub | None:
-        """Read a model's name; None when it is an ordinary one."""
-        match = STUB_MODEL.fullmatch(model)
-        if match is None:
-            return None
-        chunks, per_write, pause = match.groups()
-        return cls(int(chunks), max(int(per_write or STUB_PER_WRITE), 1), int(pause or 0) / 1000)
+def sse(value: JsonObject, *, name: str | None = None, end: bytes = b"\n") -> bytes:
+    """Frame a server-sent event."""
+    named = b"event: %b%b" % (name.encode(), end) if name else b""
+    return b"%bdata: %b%b%b" % (named, json_bytes(value), end, end)
 
 
 def words(text: str) -> list[str]:
@@ -59,33 +56,56 @@ def words(text: str) -> list[str]:
     return WORD.findall(text)
 
 
-def checked(handler: Callable[[JsonObject, str], Answer]) -> Callable[[RecordedRequest], Answer]:
-    """Give the handler a decoded body and a digest of it, and answer 400 for what it cannot take."""
+def tokens(*content: Any) -> int:
+    """Count the words of all texts in messages, contents and parts, however a wire nests them."""
+    return sum(len(words(text)) for item in content for text in texts(item))
+
+
+def texts(content: Any) -> list[str]:
+    """Return the texts in messages, contents and parts, in order."""
+    if isinstance(content, str):
+        return [content]
+    if isinstance(content, list):
+        return [text for item in content for text in texts(item)]
+    if isinstance(content, dict):
+        return [text for key in ("text", "content", "parts") for text in texts(content.get(key))]
+    return []
+
+
+def checked(
+    handler: Callable[[JsonObject, RecordedRequest], Answer], dialect: Dialect = OPENAI
+) -> Callable[[RecordedRequest], Answer]:
+    """Give the handler the decoded body, and answer 400 for what it cannot take."""
 
     def handle(request: RecordedRequest) -> Answer:
         try:
             body = request.json
         except (ValueError, RecursionError):
-            return error_answer(400, "We could not parse the JSON body of your request.")
+            return dialect.refuse(400, "We could not parse the JSON body of your request.")
         if not isinstance(body, dict):
-            return error_answer(400, "The body must be a JSON object.")
+            return dialect.refuse(400, "The body must be a JSON object.")
         try:
-            return handler(body, hashlib.sha256(request.body).hexdigest()[:24])
+            return handler(body, request)
         except BadBodyError as error:
-            return error.answer
+            return dialect.refuse(400, str(error), param=error.param, code=error.code)
 
     return handle
 
 
-def example(schema: JsonObject) -> Any:
-    """Return the plainest value that fits a tool's JSON schema: what it requires, nothing more."""
-    if "enum" in schema:
-        return schema["enum"][0]
-    kind = schema.get("type", "object")
-    if kind == "object":
-        properties = schema.get("properties") or {}
-        return {name: example(properties.get(name) or {}) for name in schema.get("required") or ()}
-    return {"string": "text", "integer": 1, "number": 1.5, "boolean": True, "array": []}.get(kind)
+def objects(body: JsonObject, name: str) -> list[JsonObject]:
+    """Return a list of objects, such as the messages, out of a body.
+
+    Raises:
+        BadBodyError: it is something else, or empty.
+    """
+    found = body.get(name)
+    if found is None:
+        raise BadBodyError(f"Missing required parameter: {name!r}.", param=name, code="missing_required_parameter")
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise BadBodyError(f"{name!r} must be a list of objects.", param=name, code="invalid_type")
+    if not found:
+        raise BadBodyError(f"{name!r} must not be empty.", param=name, code="empty_array")
+    return found
 
 
 def positive(body: JsonObject, name: str, *, default: int, most: int = 1_000_000) -> int:
@@ -100,3 +120,15 @@ def positive(body: JsonObject, name: str, *, default: int, most: int = 1_000_000
     if not isinstance(value, int) or not 1 <= value <= most:
         raise BadBodyError(f"{name!r} must be a whole number from 1 to {most}.", param=name, code="invalid_value")
     return value
+
+
+def packed_vector(text: str, size: int = DIMENSIONS) -> bytes:
+    """Pack `size` little-endian float32 drawn from the text's hash, the whole of length 1."""
+    drawn = struct.unpack(f"<{size}i", hashlib.shake_256(text.encode("utf-8", "surrogatepass")).digest(4 * size))
+    length = math.hypot(*drawn) or 1.0
+    return struct.pack(f"<{size}f", *(number / length for number in drawn))
+
+
+def vector(text: str, size: int = DIMENSIONS) -> Sequence[float]:
+    """Return the vector of a text, the same on every wire."""
+    return struct.unpack(f"<{size}f", packed_vector(text, size))

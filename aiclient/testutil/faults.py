@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from ._exchange import Answer, error_answer, json_bytes, lower_names
+from ._exchange import OPENAI, Answer, Dialect, json_bytes, lower_names
 
 __all__ = ["Fault", "cut", "overloaded", "rate_limited", "server_error", "stall"]
 
@@ -30,7 +30,8 @@ class Fault:
     Args:
         status: default 200 when only a body is given.
         headers: added to the answer's, replacing those of the same name; a false `content-length` is sent as given.
-        body: bytes and text as they are, a dict as JSON; default for a status from 400 an OpenAI-style error.
+        body: bytes and text as they are, a dict as JSON; default for a status from 400 an error as the vendor whose path
+            was asked would word it.
         content_type: default for a replaced answer `application/json`.
         delay: seconds of silence before anything else happens.
         cut_after: body bytes after which the connection is cut, without end mark and, under TLS, without goodbye.
@@ -73,7 +74,7 @@ class Fault:
         """Body bytes that are sent at most, or None for all."""
         return self.cut_after if self.stall_after is None else self.stall_after
 
-    def replacement(self) -> Answer | None:
+    def replacement(self, dialect: Dialect = OPENAI) -> Answer | None:
         """Return the answer that stands for the route's own, or None when the route is to be asked."""
         if self.close_before or self.garbage:
             return Answer()  # never sent
@@ -81,7 +82,7 @@ class Fault:
             return None
         status = self.status or 200
         if self.body is None and status >= 400:
-            return error_answer(status)
+            return dialect.refuse(status)
         return Answer(status, {"content-type": "application/json"}, self._encoded_body())
 
     def reshape(self, answer: Answer) -> Answer:

@@ -5,7 +5,9 @@
         ...                                       # point a client at server.base_url
         assert server.requests[0].json["model"] == "gpt-5-mini"
 
-It speaks OpenAI's chat completions, embeddings and models, and `GET /health`; more wires are more `Route`s.
+It speaks the wires of OpenAI (chat completions, responses, embeddings, models; at Azure's paths too), Anthropic, Google (Gemini
+and Vertex), Amazon Bedrock (Converse), Cohere and Ollama, and `GET /health`; more wires are more `Route`s. What is wrong is
+said in the shape of the vendor whose path was asked.
 """
 
 from __future__ import annotations
@@ -21,11 +23,17 @@ from typing import Self
 
 import attrs
 
+from ._anthropic import anthropic_routes
+from ._bedrock import bedrock_routes
+from ._cohere import cohere_routes
 from ._connection import Connection
 from ._exchange import Answer, RecordedRequest, Route, error_answer, json_answer
+from ._gemini import gemini_routes
+from ._ollama import ollama_routes
 from ._openai import openai_routes
+from ._responses import responses_routes
 from ._service import HEALTH, PlayedService
-from ._wire import Reply
+from ._turns import Reply
 from .faults import Fault, cut, overloaded, rate_limited, server_error, stall
 
 __all__ = [
@@ -46,6 +54,16 @@ __all__ = [
 BACKLOG = 1024
 """Connections that may wait to be accepted: a storm of a thousand clients connects within one tick."""
 
+WIRES = (
+    anthropic_routes,  # these two share a path with OpenAI, and take only what is theirs
+    cohere_routes,
+    openai_routes,
+    responses_routes,
+    gemini_routes,
+    bedrock_routes,
+    ollama_routes,
+)
+
 TLS_GOODBYE = 0.5
 """Seconds that closing waits for the client's part of the TLS goodbye; the usual 30 would hold every test's end."""
 
@@ -59,9 +77,10 @@ class LoopbackServer:
     Args:
         host: the address to listen on, default 127.0.0.1.
         port: default 0, any free one.
-        reply: the text of every chat answer, or a function from the request's messages to it (called on the server's
-            thread, so it must not block).
-        api_key: the bearer key that every request but `/health` must carry; default None, no key is asked for.
+        reply: the text of every chat answer, or a function from the request's messages, as its wire has them, to it
+            (called on the server's thread, so it must not block).
+        api_key: the key that every request but `/health` must carry where its vendor looks for it; default None, no key is
+            asked for.
         faults: the script to begin with, see `script`.
         routes: asked before the built-in ones.
         ssl: a server-side context; default None, no TLS.
@@ -84,9 +103,8 @@ class LoopbackServer:
         self._port = port
         self._ssl = ssl
         health = Route("GET", HEALTH, lambda _: Answer(200, {"content-type": "text/plain"}, b"ok\n"))
-        self._service = PlayedService(
-            [*routes, *openai_routes(reply), health], api_key=api_key, keep_requests=keep_requests
-        )
+        served = [route for wire in WIRES for route in wire(reply)]
+        self._service = PlayedService([*routes, *served, health], api_key=api_key, keep_requests=keep_requests)
         self._service.script.extend(faults)
         self._thread: threading.Thread | None = None
         self._bound: _Bound | None = None  # stays after a run, as its requests do
@@ -105,7 +123,7 @@ class LoopbackServer:
 
     @property
     def base_url(self) -> str:
-        """What OpenAI clients take as their base URL."""
+        """What OpenAI's clients take as their base URL; most others take `url`."""
         return f"{self.url}/v1"
 
     @property

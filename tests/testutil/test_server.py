@@ -368,7 +368,7 @@ def test_own_routes_come_first_and_may_have_a_model_in_their_path():
         made = http.post("/v1beta/models/gem.ini-2:generateContent")
         assert (made.status_code, made.headers["x-made"]) == (201, "yes")
         assert http.get("/v1/models").text == "/v1/models"
-        assert http.post("/v1beta/models/gemini:embedContent").status_code == 404
+        assert http.post("/v1beta/models/gemini:generateContentNot").status_code == 404
 
 
 def test_a_routes_generator_is_sent_chunked_and_read_only_as_the_client_reads():
