@@ -18,7 +18,8 @@ __all__ = ["ChatStreamChunk", "Fold", "ToolCallDelta"]
 class ToolCallDelta:
     """A piece of a tool call: `index` tells parallel calls apart, `id` and `name` come with the first piece.
 
-    `provider_data` is the vendor's own data for the call; the chunk's `origin` names the vendor.
+    `provider_data` is the vendor's own data for the call; the chunk's `origin` names the vendor. `whole` is set when the
+    service ends a call with other arguments than its pieces add up to: those are the ones that count.
     """
 
     index: int = 0
@@ -27,6 +28,7 @@ class ToolCallDelta:
     arguments: str = ""
     kind: Literal["function", "custom"] = "function"
     provider_data: Mapping[str, Any] | None = None
+    whole: str | None = None
 
 
 @define(kw_only=True)
@@ -191,6 +193,8 @@ class _Answer:
             )
         if delta.arguments:
             call.pieces.append(delta.arguments)
+        if delta.whole is not None:
+            call.pieces = [delta.whole]
         if delta.provider_data is not None:
             call.origin, call.data = origin, {**(call.data or {}), **delta.provider_data}
 

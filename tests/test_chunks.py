@@ -33,7 +33,8 @@ def text(piece, **more):
 
 
 def call(index=0, id="", name="", arguments="", **more):
-    return ChatStreamChunk(tool_calls=(ToolCallDelta(index, id, name, arguments),), **more)
+    whole = more.pop("whole", None)
+    return ChatStreamChunk(tool_calls=(ToolCallDelta(index, id, name, arguments, whole=whole),), **more)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +131,11 @@ def test_a_call_carries_its_vendor_s_data():
     assert parts(
         ChatStreamChunk(tool_calls=(delta,), origin="gemini"), ChatStreamChunk(tool_calls=(more,), origin="gemini")
     ) == (ToolCall("c1", "f", "{}", origin="gemini", provider_data={"sig": "s", "more": 1}),)
+
+
+def test_arguments_that_the_service_ends_a_call_with_are_the_ones_that_count():
+    (called,) = parts(call(id="c1", name="f", arguments='{"a": 1'), call(arguments="}", whole='{"a": 2}'))
+    assert called.arguments == '{"a": 2}'
 
 
 def test_text_between_pieces_of_a_call_does_not_split_the_call():

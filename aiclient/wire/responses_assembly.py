@@ -221,8 +221,13 @@ class Assembly:
         kind = raw.get("type")
         if kind in ARGUMENTS:
             item.kind = kind
-            missing = self._piece_of(item, "arguments").missing(text_of(raw, ARGUMENTS[str(kind)]))
-            delta = self._call(item, raw, missing, whole=True)
+            whole = text_of(raw, ARGUMENTS[str(kind)])
+            piece = self._piece_of(item, "arguments")
+            delta = self._call(item, raw, piece.missing(whole), whole=True)
+            if whole and "".join(piece.told) != whole:
+                # "Emitted when function-call arguments are finalized" (response.function_call_arguments.done): a tool
+                # must run with what the service ended with, whatever the pieces said (5036329bdf8c).
+                delta.whole = whole
             delta.provider_data = {"item": kept_of_call(raw)}
             chunks.append(ChatStreamChunk(tool_calls=(delta,), origin=self._origin))
             return

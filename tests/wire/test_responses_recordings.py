@@ -26,9 +26,6 @@ GOLDEN = sorted((HERE / "golden" / "responses").glob("*.json"))
 VENDORS = ("openai", "azure", "deepseek", "xai", "openrouter", "bedrock_mantle", "gateway", "local")
 RESPONSES = ResponsesWire(OPENAI)
 
-SCRUBBED = {"5036329bdf8c", "6377ad699e9f"}
-"""Streams whose recorder put "scrubbed" for a password in the final response, and left it in the deltas."""
-
 CLASSES = {
     "BadRequestError": (errors.BadRequestError, errors.ModelNotFoundError),
     "AuthenticationError": (errors.AuthenticationError,),
@@ -115,8 +112,7 @@ def differences(record):
     yield from differs("thinking", expected.get("reasoning_text") or summary, thinking)
     calls = [(call.id, call.name, call.parsed) for call in message.tool_calls]
     wanted = [(call["id"], call["name"], call.get("arguments")) for call in expected.get("tool_calls") or ()]
-    if record["id"] not in SCRUBBED:  # of custom calls the truth has no arguments, and `parsed` is None
-        yield from differs("tool calls", wanted, calls)
+    yield from differs("tool calls", wanted, calls)  # of custom calls the truth has no arguments, and `parsed` is None
     yield from differs("status", expected.get("finish_reason"), answer.raw_finish_reason)
     yield from differs("finish reason", reason_of(expected), answer.finish_reason)
     yield from differs("model", expected.get("model"), answer.model)
@@ -246,8 +242,7 @@ def test_every_recorded_exchange_is_read_as_the_sdk_reads_it_and_goes_back_as_it
         pytest.skip("the recorded exchanges are not beside this repository (../shared/wire)")
     for record in records(f"{vendor}.responses"):
         assert (record["id"], list(differences(record))) == (record["id"], [])
-        if record["id"] not in SCRUBBED:
-            assert (record["id"], list(replay_problems(record))) == (record["id"], [])
+        assert (record["id"], list(replay_problems(record))) == (record["id"], [])
 
 
 def test_every_recorded_count_is_read():
@@ -262,8 +257,7 @@ def main():
     for vendor in VENDORS:
         known = [record for record in records(f"{vendor}.responses") if record["expected"] is not None]
         wrong = [(record["id"], found) for record in known if (found := list(differences(record)))]
-        whole = [record for record in known if record["id"] not in SCRUBBED]
-        wrong += [(record["id"], found) for record in whole if (found := list(replay_problems(record)))]
+        wrong += [(record["id"], found) for record in known if (found := list(replay_problems(record)))]
         streams = [record for record in known if record["stream"] and record["response"]["status"] < 400]
         for record in streams:
             wrong += [(record["id"], found) for found in (*split_problems(record), *cut_problems(record))]

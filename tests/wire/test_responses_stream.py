@@ -203,6 +203,17 @@ def test_a_final_text_that_is_another_one_does_not_change_what_was_handed_out():
     assert folded(text("Hello "), ended(message("Hello"))).message.content == "Hello "
 
 
+def test_final_arguments_that_are_other_ones_are_those_that_a_tool_runs_with():
+    pieces = [delta("function_call_arguments", words, item_id="fc_1", output_index=0) for words in ('{"a"', ":1", "}")]
+    begun, final = [added(call(), output_index=0), *pieces], call('{"a":2}')
+    answer = folded(*begun, done(final, output_index=0), ended(final))
+    assert [(made.id, made.arguments) for made in answer.message.tool_calls] == [("c1", '{"a":2}')]
+    kept = folded(
+        *begun, done(call(), output_index=0), ended(call())
+    )  # a server that repeats nothing takes nothing back
+    assert kept.message.tool_calls[0].arguments == '{"a":1}'
+
+
 def test_a_final_response_may_repeat_nothing():
     answer = folded(
         added(call(), output_index=0), delta("function_call_arguments", "{}", item_id="fc_1"), text("Hi"), ended()
