@@ -6,7 +6,7 @@ asked for once more, and embeddings of more texts than the service takes at once
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from attrs import evolve
@@ -120,12 +120,9 @@ class HTTPProvider:
             self._has_no("embeddings")
         model = self._model_for(request)
         opened, context = self._opened(request)
-        limit = self._embeddings.batch_limit
         answers = []
-        for start in range(0, len(request.input), limit):
-            batch = (
-                opened if len(request.input) <= limit else evolve(opened, input=request.input[start : start + limit])
-            )
+        for texts in self._batches(request.input, self._embeddings.batch_limit, model):
+            batch = opened if len(texts) == len(request.input) else evolve(opened, input=texts)
             answers.append(await self._embed(self._embeddings, request, batch, model, context))
         return answers[0] if len(answers) == 1 else _joined(answers)
 
@@ -160,6 +157,11 @@ class HTTPProvider:
     def _wire_for(self, model: str) -> ChatWire | None:
         """Return the codec for chat with `model`."""
         return self._chat
+
+    def _batches(self, texts: Sequence[str], limit: int, model: str) -> Iterator[Sequence[str]]:
+        """Divide texts among exchanges; `limit` is how many the codec puts into one."""
+        for start in range(0, len(texts), limit):
+            yield texts[start : start + limit]
 
     async def _count(self, request: ChatRequest, encode: Callable[..., Encoded], decode: Callable[[bytes], int]) -> int:
         """Have the service count the tokens of `request`."""

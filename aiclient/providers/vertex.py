@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.error import HTTPError
 from urllib.parse import quote
@@ -33,6 +34,12 @@ from ._http import HTTPProvider
 __all__ = ["VertexProvider"]
 
 SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
+_MANY: Final = re.compile(r"(?:.*/)?(?:text-(?:multilingual-)?embedding-|textembedding-)")
+"""Embedding models that take many texts at once, all before gemini-embedding-001 ("Get text embeddings", API limits,
+cloud.google.com/vertex-ai/generative-ai/docs/embeddings/get-text-embeddings, read 2026-11; record ddba79e5ee28)."""
+_MOST_TEXTS: Final = 250
+_MOST_TOKENS: Final = 20_000
+"""Of all texts of an exchange; taken as characters here, of which a token has at least one."""
 _LONGEST_REFRESH: Final = 30.0
 """Seconds for one exchange with Google's token service."""
 
@@ -87,6 +94,20 @@ class VertexProvider(HTTPProvider):
 
     def _wire_for(self, model: str) -> ChatWire:
         return self._claude if model.startswith("claude") else self._gemini
+
+    def _batches(self, texts: Sequence[str], limit: int, model: str) -> Iterator[Sequence[str]]:
+        if _MANY.match(model) is None:
+            yield from super()._batches(texts, limit, model)
+            return
+        batch: list[str] = []
+        size = 0
+        for text in texts:
+            size += len(text)
+            if batch and (len(batch) == _MOST_TEXTS or size > _MOST_TOKENS):
+                yield batch
+                batch, size = [], len(text)
+            batch.append(text)
+        yield batch
 
     async def count_tokens(self, request: ChatRequest, /) -> int:
         """Return the number of input tokens of `request`, as the service counts them; it answers nothing."""
