@@ -2,9 +2,12 @@
 
     python tests/conformance.py ../shared/wire [--api openai.chat]... [--show 5] [--loopback] [--splits]
 
-Prints `<api> <matched>/<with ground truth>` per API and in total; records without ground truth are named beside it. Exits 0
-only if everything matched. `--loopback` sends the same bytes over real connections on 127.0.0.1 instead of through
-`http_client=`; `--splits` also feeds every stream in reads of 1, 7 and 64 bytes and cuts it at every event.
+Prints `<api> <matched>/<with ground truth>` per API, then what could not be compared and what is left out on purpose, each
+with its number, and at last the same for all together. Exits 0 only if everything matched. Without --api everything in the
+folder is checked. `--loopback` sends the same bytes over real connections on 127.0.0.1 instead of through `http_client=`;
+`--splits` also feeds every stream in reads of 1, 7 and 64 bytes and cuts it at every event.
+
+The APIs are in conformance_apis.py, their rules in conformance_rules.py.
 """
 
 import argparse
@@ -14,46 +17,22 @@ import collections
 import gzip
 import json
 import pathlib
+import re
 import sys
 import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import conformance_check
+from conformance_apis import APIS, LEFT_OUT
 from conformance_splits import splits
 
 from aiclient.errors import AIClientError
 from aiclient.messages import Message
-from aiclient.providers.compatible import CompatibleProvider
-from aiclient.providers.openai import OpenAIProvider
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest
 
-APIS = ("openai.chat", "openai.embeddings", "openai.models", "compat.chat")
-"""What is checked when no --api is given."""
-
-OTHER_PROTOCOLS = {
-    "anthropic.models",
-    "google.embeddings",
-    "google.models",
-    "ollama.chat",
-    "ollama.models",
-    "vertex.embeddings",
-}
-
-PROFILES = {
-    "azure": "azure",
-    "cerebras": "cerebras",
-    "deepseek": "deepseek",
-    "groq": "groq",
-    "mistral": "mistral",
-    "ollama": "ollama",
-    "openrouter": "openrouter",
-    "perplexity": "perplexity",
-    "together": "together",
-    "vercel_gateway": "vercel",
-    "xai": "xai",
-    "zai": "zai",
-}
+UNTOLD = "without ground truth"
+UNASKED = "asks for what no provider offers"
 
 
 def records(folder, api):
@@ -64,11 +43,9 @@ def records(folder, api):
             yield from map(json.loads, lines)
 
 
-def every_api(folder):
-    """Return all APIs of the folder that speak OpenAI's chat, embeddings or models protocol."""
-    names = sorted(path.name.removesuffix(".jsonl.gz") for path in pathlib.Path(folder).glob("*.jsonl.gz"))
-    kinds = (".chat", ".openai_chat", ".embeddings", ".openai_embeddings", ".models")
-    return [name for name in names if name.endswith(kinds) and name not in OTHER_PROTOCOLS]
+def in_folder(folder):
+    """Return the names of all APIs of which the folder has recordings."""
+    return sorted(path.name.removesuffix(".jsonl.gz") for path in pathlib.Path(folder).glob("*.jsonl.gz"))
 
 
 def body(record):
@@ -79,36 +56,33 @@ def body(record):
     return response["body"].encode("utf-8", "surrogatepass")
 
 
-def asked(record):
-    """Return what the record asks for: chat, embeddings, models, or None for what no provider offers."""
+def is_asked(record):
+    """Whether a provider can ask for what the record asks for; some recordings delete or describe things."""
+    is_get = record["request"]["method"] == "GET"
+    if APIS[record["api"]].ask != "models":
+        return not is_get
     path = urllib.parse.urlsplit(record["request"]["url"]).path
-    if record["request"]["method"] == "GET":
-        before, _, name = path.rpartition("/")
-        return "models" if name == "models" or before.endswith("/models") else None
-    if path.endswith("/chat/completions") or record["api"].endswith((".chat", ".openai_chat")):
-        return "chat"
-    return "embeddings" if path.endswith("/embeddings") else None
+    return is_get and re.search(r"/(?:models(?:/[^/]+)?|tags)$", path) is not None
 
 
-def provider(record, **options):
-    """Return the provider for a record's vendor."""
-    base_url = options.pop("base_url", None)
-    if record["vendor"] == "openai":
-        return OpenAIProvider("sk-test-key", base_url=base_url or "https://api.openai.com/v1", **options)
-    return CompatibleProvider(
-        base_url or "https://service.test/v1",
-        api_key="test-key",
-        profile=PROFILES.get(record["vendor"]),
-        name=record["vendor"],
-        **options,
-    )
+def provider(record, *, base_url="https://service.test/v1", **options):
+    """Return the provider for a record."""
+    return APIS[record["api"]].make(base_url=base_url, **options)
+
+
+def model_of(record):
+    """Return the recorded model, which some providers route by."""
+    named = (record["request"].get("json") or {}).get("model")
+    in_path = re.search(r"/models/([^/:?]+)", urllib.parse.unquote(record["request"]["url"]))
+    return named or (in_path and in_path[1]) or "test-model"
 
 
 def chat_request(record):
     """Return a request that expects as many choices as the recorded one."""
-    count = (record["request"].get("json") or {}).get("n") or 1
-    extra = {"openai": {"n": count}} if count > 1 else {}
-    return ChatRequest([Message("user", "Hello")], ChatOptions(model="test-model", extra=extra))
+    given = record["request"].get("json") or {}
+    count = given.get("n") or (given.get("generationConfig") or {}).get("candidateCount") or 1
+    options = ChatOptions(model=model_of(record), n=count if count > 1 else None)
+    return ChatRequest([Message("user", "Hello")], options)
 
 
 async def _chat(record, service):
@@ -121,33 +95,49 @@ async def _chat(record, service):
 
 
 async def _embeddings(record, service):
-    given = (record["request"].get("json") or {}).get("input")
-    if given is None:  # not recorded as JSON
+    """Ask for as many vectors as were recorded."""
+    given = record["request"].get("json") or {}
+    texts = next((given[name] for name in ("input", "requests", "instances", "texts") if name in given), None)
+    if texts is None:
         count = record["expected"].get("embeddings", {}).get("count", 1)
     else:
-        count = len(given) if isinstance(given, list) and not (given and isinstance(given[0], int)) else 1
-    return await service.embeddings(EmbeddingRequest(["text"] * count, "test-model"))
+        count = len(texts) if isinstance(texts, list) and not (texts and isinstance(texts[0], int)) else 1
+    return await service.embeddings(EmbeddingRequest(["text"] * count, model_of(record)))
 
 
 async def _models(record, service):
     name = urllib.parse.urlsplit(record["request"]["url"]).path.rpartition("/")[2]
-    return await (service.list_models() if name == "models" else service.get_model(urllib.parse.unquote(name)))
+    if name in ("models", "tags"):
+        return await service.list_models()
+    return await service.get_model(urllib.parse.unquote(name))
 
 
-ASK = {"chat": _chat, "embeddings": _embeddings, "models": _models}
+async def _count(record, service):
+    return await service.count_tokens(chat_request(record))
+
+
+ASK = {"chat": _chat, "embeddings": _embeddings, "models": _models, "count": _count}
 
 
 async def differences(record, service):
     """Ask `service` what the record was asked; return what it says differently."""
-    kind = asked(record)
+    api = APIS[record["api"]]
     result, error = None, None
     try:
-        result = await ASK[kind](record, service)
+        result = await ASK[api.ask](record, service)
     except AIClientError as failure:
         error = failure
     except Exception as bug:  # the other records are checked all the same
         return [("outcome", "an answer or a typed error", repr(bug))]
-    return list(getattr(conformance_check, kind)(record, result, error))
+    return list(getattr(conformance_check, api.ask)(record, result, error, api.rules))
+
+
+def stream_differences(record, **options):
+    """Feed a recorded stream in several ways; return what comes out differently."""
+    if not record["stream"] or record["response"]["status"] >= 400:
+        return []
+    events = APIS[record["api"]].rules.events
+    return splits(body(record), chat_request(record), provider(record), events=events, **options)
 
 
 class Seam:
@@ -190,9 +180,9 @@ class Loopback:
 
     def provider(self, record):
         self.record = record
-        if record["vendor"] not in self._providers:
-            self._providers[record["vendor"]] = provider(record, base_url=self._url)
-        return self._providers[record["vendor"]]
+        if record["api"] not in self._providers:
+            self._providers[record["api"]] = provider(record, base_url=self._url)
+        return self._providers[record["api"]]
 
     async def _serve(self, reader, writer):
         self._tasks.add(asyncio.current_task())
@@ -220,52 +210,49 @@ class Loopback:
 
 
 async def check(folder, apis, *, loopback=False, with_splits=False, show=0, say=print):
-    """Check all records of `apis`; return whether everything matched."""
-    total = collections.Counter()
+    """Check the records of `apis`, all or every so many; return whether everything matched."""
+    told = matched = shown = 0
+    apart = collections.defaultdict(collections.Counter)  # what could not be compared: reason -> API -> number
     async with Loopback() if loopback else Seam() as peer:
         for api in apis:
-            count = collections.Counter()
+            here = right = 0
             for record in records(folder, api):
-                if record["expected"] is None or asked(record) is None:
-                    count["untold"] += 1
-                    continue
-                found = await differences(record, peer.provider(record))
-                if with_splits and record["stream"] and record["response"]["status"] < 400:
-                    found += splits(body(record), chat_request(record), provider(record))
-                count["told"] += 1
-                count["matched"] += not found
-                if found and total["shown"] < show:
-                    total["shown"] += 1
-                    say(f"  {api} {record['id']}")
-                    for what, expected, got in found:
-                        say(f"    {what}: expected {str(expected)[:300]!r}, got {str(got)[:300]!r}")
-            say(_line(api, count))
-            total += count
-    say(_line("total", total))
-    return total["told"] > 0 and total["matched"] == total["told"]
-
-
-def _line(name, count):
-    line = f"{name} {count['matched']}/{count['told']}"
-    return f"{line}, {count['untold']} without ground truth" if count["untold"] else line
+                if api not in APIS:
+                    apart[f"left out: {LEFT_OUT[api]}" if api in LEFT_OUT else "unknown to this script"][api] += 1
+                elif not is_asked(record) or record["expected"] is None:
+                    apart[UNTOLD if is_asked(record) else UNASKED][api] += 1
+                else:
+                    found = await differences(record, peer.provider(record))
+                    if with_splits:
+                        found += stream_differences(record)
+                    here, right = here + 1, right + (not found)
+                    if found and shown < show:
+                        shown += 1
+                        say(f"  {api} {record['id']}")
+                        for what, expected, got in found:
+                            say(f"    {what}: expected {str(expected)[:300]!r}, got {str(got)[:300]!r}")
+            if api in APIS:
+                say(f"{api} {right}/{here}")
+            told, matched = told + here, matched + right
+    for reason, counts in sorted(apart.items()):
+        say(f"{reason}: {', '.join(f'{api} {count}' for api, count in counts.items())}")
+    say(f"total {matched}/{told}")
+    return told > 0 and matched == told
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument(
-        "--api", action="append", help=f"default: {', '.join(APIS)}; 'all' is everything in this protocol"
-    )
+    parser.add_argument("--api", action="append", help="default: all of which the folder has recordings")
     parser.add_argument("--show", type=int, default=0, metavar="N", help="print the first N records that differ")
     parser.add_argument("--loopback", action="store_true", help="over real connections on 127.0.0.1")
     parser.add_argument("--splits", action="store_true", help="also split and cut every stream")
     given = parser.parse_args()
-    apis = given.api or list(APIS)
-    unknown = [api for api in given.api or () if api != "all" and not any(records(given.folder, api))]
+    available = in_folder(given.folder)
+    unknown = sorted(set(given.api or ()) - set(available) - {"all"})
     if unknown:
         parser.error(f"no recordings of {', '.join(unknown)} in {given.folder}")
-    if "all" in apis:
-        apis = every_api(given.folder)
+    apis = available if "all" in (given.api or ["all"]) else given.api
     matched = asyncio.run(check(given.folder, apis, loopback=given.loopback, with_splits=given.splits, show=given.show))
     sys.exit(0 if matched else 1)
 

@@ -3,19 +3,9 @@
 Independent of the library's tables on purpose: what it expects is written down here a second time.
 """
 
-import json
+from conformance_rules import arguments
 
-FINISH = {
-    None: None,
-    "stop": "stop",
-    "eos": "stop",
-    "length": "length",
-    "model_length": "length",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-    "content_filter": "content_filter",
-    "error": "error",
-}
+from aiclient import errors
 
 ERRORS = {
     # The SDK's class -> ours. A finer class of ours is right too: isinstance decides.
@@ -27,17 +17,30 @@ ERRORS = {
     "UnprocessableEntityError": "BadRequestError",
     "RateLimitError": "RateLimitError",
     "InternalServerError": "ServerError",
+    "OverloadedError": "OverloadedError",
+}
+
+BY_STATUS = {
+    # For SDKs with one class for all.
+    400: "BadRequestError",
+    401: "AuthenticationError",
+    403: "PermissionDeniedError",
+    404: "ModelNotFoundError",
+    409: "OverloadedError",
+    422: "BadRequestError",
+    429: "RateLimitError",
+    500: "ServerError",
 }
 
 BY_CODE = {"ModelNotFoundError", "QuotaExceededError", "ContextLengthError", "ContentFilterError", "OverloadedError"}
 """What our classes may be by the error's code, whatever its status says."""
 
 
-def chat(record, response, error):
+def chat(record, response, error, rules):
     """Yield what differs, as (what, expected, got)."""
     expected = record["expected"]
     if "error" in expected:
-        yield from _error(expected["error"], error)
+        yield from _error(record, error, rules)
         response = error.partial if error is not None else response
         if response is None or not expected["error"].get("in_stream"):
             return
@@ -47,9 +50,11 @@ def chat(record, response, error):
     if error is not None:
         yield "answer", "an answer", repr(error)
         return
-    yield from _message(record, expected, response.message)
-    yield from _differs("finish reason", _reason(expected), response.finish_reason)
-    yield from _usage(expected.get("usage") or {}, response.usage)
+    yield from _message(record, expected, response.message, rules)
+    yield from _differs("finish reason", rules.reason(expected), response.finish_reason)
+    yield from _usage(expected.get("usage") or {}, response.usage, rules)
+    for what, wanted, got in rules.more(record, response):
+        yield from _differs(what, wanted, got)
     if expected.get("model"):
         yield from _differs("model", expected["model"], response.model)
     yield from _differs("response id", expected.get("response_id") or None, response.id)
@@ -61,7 +66,7 @@ def chat(record, response, error):
             yield from _differs(f"text of choice {number}", wanted.get("text") or "", choice.message.content)
             if "tool_calls" in wanted:
                 yield from _tools(wanted["tool_calls"], choice.message.tool_calls)
-            yield from _differs(f"finish reason of choice {number}", _reason(wanted), choice.finish_reason)
+            yield from _differs(f"finish reason of choice {number}", rules.reason(wanted), choice.finish_reason)
 
 
 def _differs(what, expected, got):
@@ -69,19 +74,11 @@ def _differs(what, expected, got):
         yield what, expected, got
 
 
-def _reason(expected):
-    word = expected.get("finish_reason")
-    reason = FINISH.get(word, "other")
-    if reason == "stop" and expected.get("tool_calls"):
-        return "tool_calls"  # documented: what the caller has to do is to run the tools
-    return reason
-
-
-def _message(record, expected, message):
+def _message(record, expected, message, rules):
     yield from _differs("text", expected.get("text") or "", message.content)
-    reasoning = expected.get("reasoning_text")
+    reasoning = rules.reasoning(expected)
     if reasoning or "reasoning_details" not in record["response"]["body"]:  # the SDK does not look into the details
-        yield from _differs("reasoning", reasoning or "", message.reasoning)
+        yield from _differs("reasoning", reasoning, rules.thinking(message))
     yield from _differs("refusal", expected.get("refusal") or None, message.refusal)
     legacy = expected.get("function_call")
     calls = expected.get("tool_calls") or []
@@ -96,66 +93,47 @@ def _tools(expected, calls):
         if wanted.get("id"):
             yield from _differs(f"id of tool call {number}", wanted["id"], call.id)
         yield from _differs(f"name of tool call {number}", wanted.get("name") or "", call.name)
-        yield from _differs(f"arguments of tool call {number}", *_arguments(wanted, call))
+        if call.kind == "function" or wanted.keys() & {"arguments", "arguments_raw"}:  # not told of a custom call
+            yield from _differs(f"arguments of tool call {number}", *arguments(wanted, call))
 
 
-def _arguments(wanted, call):
-    if "arguments_raw" in wanted:
-        return wanted["arguments_raw"], call.arguments
-    expected = wanted.get("arguments")
-    if expected is None or isinstance(expected, str):
-        return expected or "", call.arguments
-    try:
-        return expected, json.loads(call.arguments)
-    except ValueError:
-        return expected, call.arguments
-
-
-def _usage(expected, usage):
-    wanted = dict(expected)
-    total, output, reasoning = (wanted.get(key) for key in ("total", "output", "reasoning"))
-    if reasoning and total is not None and total - wanted.get("input", 0) - (output or 0) == reasoning:
-        wanted["output"] += reasoning  # documented conversion: our completion_tokens includes reasoning
-    got = {
-        "input": usage.prompt_tokens,
-        "output": usage.completion_tokens,
-        "total": usage.total_tokens,
-        "cache_read": usage.cached_tokens,
-        "cache_write": usage.cache_write_tokens,
-        "reasoning": usage.reasoning_tokens,
-    }
-    for name, value in wanted.items():
+def _usage(expected, usage, rules):
+    for name, value in rules.usage(expected).items():
         if name == "cost":
             cost = (usage.raw_usage or {}).get("cost")
-            got[name] = cost.get("total_cost") if isinstance(cost, dict) and not isinstance(value, dict) else cost
-        yield from _differs(f"usage.{name}", value, got.get(name))
+            got = cost.get("total_cost") if isinstance(cost, dict) and not isinstance(value, dict) else cost
+        else:
+            got = getattr(usage, name)
+        yield from _differs(f"usage.{name}", value, got)
 
 
-def _error(expected, error):
-    from aiclient import errors
-
+def _error(record, error, rules):
+    expected, body = record["expected"]["error"], record["response"]["body"]
     if error is None:
         yield "error", expected.get("class"), None
         return
-    name = ERRORS.get(expected.get("class"))
+    told = [name for word, name in rules.reasons.items() if word in body]
+    name = told[0] if told else ERRORS.get(expected.get("class")) or BY_STATUS.get(expected.get("status"))
     if name is not None and not isinstance(error, getattr(errors, name)) and type(error).__name__ not in BY_CODE:
         yield "error class", expected["class"], type(error).__name__
     if expected.get("status") is not None and (not expected.get("in_stream") or error.status_code is not None):
         if not expected.get("in_stream"):
             yield from _differs("error status", expected["status"], error.status_code)
-    text = expected.get("message") or ""
-    if not text.startswith("Error code:") and not error.message.startswith(text[:500].strip()):  # the SDK's own words
+    if rules.code:
+        yield from _differs("error code", expected.get("type"), error.code)
+    text = (expected.get("message") or "")[:500].strip().replace("\n", "\\n")  # as errors show what a service says
+    if not text.startswith("Error code:") and not error.message.startswith(text):  # the SDK's own words
         if not error.message.endswith(text):  # after output the typed error stands behind ours
             yield "error message", text, error.message
     if expected.get("request_id"):
         yield from _differs("error request id", expected["request_id"], error.request_id)
 
 
-def embeddings(record, response, error):
+def embeddings(record, response, error, rules):
     """Yield what differs, as (what, expected, got)."""
     expected = record["expected"]
     if "error" in expected:
-        yield from _error(expected["error"], error)
+        yield from _error(record, error, rules)
         return
     if error is not None:
         yield "answer", "vectors", repr(error)
@@ -166,15 +144,16 @@ def embeddings(record, response, error):
     first = [round(number, 6) for number in response.vectors[0][:3]]
     if any(abs(a - b) > 2e-6 for a, b in zip(wanted["first3"], response.vectors[0][:3], strict=True)):
         yield "first numbers", wanted["first3"], first
-    yield from _differs("model", expected.get("model"), response.model)
-    yield from _usage(expected.get("usage") or {}, response.usage)
+    if expected.get("model"):
+        yield from _differs("model", expected["model"], response.model)
+    yield from _usage(expected.get("usage") or {}, response.usage, rules)
 
 
-def models(record, result, error):
+def models(record, result, error, rules):
     """Yield what differs, as (what, expected, got)."""
     expected = record["expected"]
     if "error" in expected:
-        yield from _error(expected["error"], error)
+        yield from _error(record, error, rules)
     elif error is not None:
         yield "answer", "models", repr(error)
     elif "model_ids" in expected:
@@ -183,3 +162,14 @@ def models(record, result, error):
         yield from _differs("first model ids", expected["model_ids"], first)
     else:
         yield from _differs("model id", expected.get("model"), result.id)
+
+
+def count(record, result, error, rules):
+    """Yield what differs, as (what, expected, got)."""
+    expected = record["expected"]
+    if "error" in expected:
+        yield from _error(record, error, rules)
+    elif error is not None:
+        yield "answer", "a number of tokens", repr(error)
+    else:
+        yield from _differs("tokens", expected["usage"]["input"], result)

@@ -31,7 +31,7 @@ class Pieces:
 async def read(pieces, request, service):
     """Return what reading the pieces comes to: the answer or None, the error or None, and the answer so far."""
     body = Pieces(pieces)
-    stream = ChatStream(ChunkSource(body, service._chat.decoder(request), lambda error: error))
+    stream = ChatStream(ChunkSource(body, service._wire_for(request.model).decoder(request), lambda error: error))
     try:
         async with stream:
             async for _ in stream:
@@ -41,12 +41,12 @@ async def read(pieces, request, service):
         return None, error, error.partial
 
 
-def cuts(body):
-    """Return the places after each event."""
-    return [match.end() for match in re.finditer(rb"\r\n\r\n|\n\n|\r\r", body)]
+def cuts(body, events):
+    """Return the places after each event; `events` is the pattern of what ends one."""
+    return [match.end() for match in re.finditer(events, body)]
 
 
-def splits(body, request, service, *, sizes=SIZES, cut=True):
+def splits(body, request, service, *, events, sizes=SIZES, cut=True):
     """Return what differs from the whole, as (what, expected, got)."""
     whole, error, partial = _run(body and [body], request, service)
     found = []
@@ -56,7 +56,7 @@ def splits(body, request, service, *, sizes=SIZES, cut=True):
         if (again[0], type(again[1]), again[2]) != (whole, type(error), partial):
             found.append((f"reads of {size}", whole or error, again[0] or again[1]))
     if cut and whole is not None:
-        for end in cuts(body):
+        for end in cuts(body, events):
             found += _cut(body[:end], whole, request, service, end)
     return found
 

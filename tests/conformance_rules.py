@@ -1,0 +1,264 @@
+"""What each protocol's words and numbers mean, as documented: how the vendor's SDK says it -> how aiclient must.
+
+Independent of the library's tables on purpose: everything is written down here a second time.
+"""
+
+import json
+from types import MappingProxyType
+
+from attrs import frozen
+
+from aiclient.messages import OpaquePart, ReasoningPart, TextPart, ToolCall
+
+SSE_EVENTS = rb"\r\n\r\n|\n\n|\r\r"
+
+
+@frozen
+class Rules:
+    """One protocol.
+
+    Args:
+        reason: Ground truth -> the finish reason.
+        usage: Counts as the vendor tells them -> counts under our names; what is left out is not compared.
+        reasoning: Ground truth -> the visible thinking.
+        thinking: Our message -> the same.
+        more: (record, response) -> pairs (what, expected, got) that only this protocol has.
+        events: Pattern of what ends an event of a stream.
+        code: Whether the error's code is the vendor's word for it.
+        reasons: Words in the body of an error -> our class, where they say more than the status does.
+    """
+
+    reason: object
+    usage: object
+    reasoning: object = lambda expected: expected.get("reasoning_text") or ""
+    thinking: object = lambda message: message.reasoning
+    more: object = lambda record, response: ()
+    events: bytes = SSE_EVENTS
+    code: bool = False
+    reasons: object = MappingProxyType({})
+
+
+def _renamed(usage, **more):
+    names = {
+        "input": "prompt_tokens",
+        "output": "completion_tokens",
+        "total": "total_tokens",
+        "cache_read": "cached_tokens",
+        "cache_write": "cache_write_tokens",
+        "reasoning": "reasoning_tokens",
+        "cost": "cost",
+    }
+    return {**{names[key]: value for key, value in usage.items()}, **more}
+
+
+def _called(reason, expected):
+    """Documented: what the caller has to do is to run the tools, whatever the service calls it."""
+    return "tool_calls" if reason == "stop" and expected.get("tool_calls") else reason
+
+
+# --- OpenAI's chat ---
+
+_OPENAI = {
+    None: None,
+    "stop": "stop",
+    "eos": "stop",
+    "length": "length",
+    "model_length": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+    "error": "error",
+}
+
+
+def _openai_usage(usage):
+    total, output, reasoning = (usage.get(key) for key in ("total", "output", "reasoning"))
+    if reasoning and total is not None and total - usage.get("input", 0) - (output or 0) == reasoning:
+        return _renamed(usage, completion_tokens=output + reasoning)  # xAI and others count it apart
+    return _renamed(usage)
+
+
+OPENAI = Rules(
+    reason=lambda expected: _called(_OPENAI.get(expected.get("finish_reason"), "other"), expected), usage=_openai_usage
+)
+
+
+# --- Responses ---
+
+
+def _responses_reason(expected):
+    word = expected.get("finish_reason")
+    if word == "incomplete":
+        return {"max_output_tokens": "length", "content_filter": "content_filter"}[expected["incomplete_reason"]]
+    if word in ("queued", "in_progress"):
+        return None
+    return _called("stop", expected) if word == "completed" else "other"
+
+
+def _responses_more(record, response):
+    yield "status", record["expected"].get("finish_reason"), response.raw_finish_reason
+
+
+RESPONSES = Rules(
+    reason=_responses_reason,
+    usage=_renamed,
+    reasoning=lambda expected: expected.get("reasoning_text") or "\n\n".join(expected.get("reasoning_summary") or ()),
+    # Paragraphs of one item are set apart; items are parts of their own, which `Message.reasoning` joins.
+    thinking=lambda message: "\n\n".join(part.text for part in message.of(ReasoningPart) if part.text),
+    more=_responses_more,
+)
+
+
+# --- Anthropic ---
+
+_ANTHROPIC = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+    "pause_turn": "other",
+}
+
+
+def _anthropic_usage(usage):
+    """Anthropic's `input` excludes what was read from the cache and written to it."""
+    if "input" not in usage:
+        return _renamed(usage)
+    prompt = usage["input"] + usage.get("cache_read", 0) + usage.get("cache_write", 0)
+    return _renamed(usage, prompt_tokens=prompt, total_tokens=prompt + usage.get("output", 0))
+
+
+def _block(part):
+    """Return the block type that a part came from."""
+    match part:
+        case TextPart():
+            return "text"
+        case ReasoningPart():
+            return "thinking"
+        case ToolCall():
+            return "tool_use"
+        case OpaquePart(data=data):
+            return data["type"]
+
+
+def _anthropic_more(record, response):
+    expected, message = record["expected"], response.message
+    opaque = [part.data for part in message.of(OpaquePart)]
+    server = [(call["id"], call["name"], call["input"]) for call in opaque if call["type"] == "server_tool_use"]
+    wanted = [(call["id"], call["name"], call["arguments"]) for call in expected.get("server_tool_calls") or ()]
+    yield "calls of the service's tools", wanted, server
+    yield "blocks", expected.get("block_types") or [], [_block(part) for part in message.parts]
+    yield "number of citations", expected.get("citations") or 0, len(message.citations)
+    yield "the service's finish reason", expected.get("finish_reason"), response.raw_finish_reason
+
+
+ANTHROPIC = Rules(
+    reason=lambda expected: _ANTHROPIC.get(expected.get("finish_reason"), "other"),
+    usage=_anthropic_usage,
+    more=_anthropic_more,
+)
+
+
+# --- Gemini ---
+
+_GEMINI = {
+    None: None,
+    "STOP": "stop",
+    "MAX_TOKENS": "length",
+    "SAFETY": "content_filter",
+    "RECITATION": "content_filter",
+    "LANGUAGE": "content_filter",
+    "BLOCKLIST": "content_filter",
+    "PROHIBITED_CONTENT": "content_filter",
+    "SPII": "content_filter",
+    "IMAGE_SAFETY": "content_filter",
+    "IMAGE_PROHIBITED_CONTENT": "content_filter",
+    "IMAGE_RECITATION": "content_filter",
+    "MODEL_ARMOR": "content_filter",
+    "MALFORMED_FUNCTION_CALL": "error",
+    "UNEXPECTED_TOOL_CALL": "error",
+}
+
+
+def _gemini_reason(expected):
+    if "block_reason" in expected:
+        return "content_filter"
+    return _called(_GEMINI.get(expected.get("finish_reason"), "other"), expected)
+
+
+def _gemini_usage(usage):
+    """Thoughts are output, what tools put in is input; zeros are not written."""
+    reads = [usage[name] for name in ("input", "tool_use_input") if name in usage]
+    wrote = [usage[name] for name in ("output", "reasoning") if name in usage]
+    renamed = _renamed({name: value for name, value in usage.items() if name != "tool_use_input"})
+    if reads:
+        renamed["prompt_tokens"] = sum(reads)
+    if wrote:
+        renamed["completion_tokens"] = sum(wrote)
+    elif reads and "total" in usage:
+        renamed["completion_tokens"] = usage["total"] - sum(reads)
+    return renamed
+
+
+def _signed(part):
+    if isinstance(part, OpaquePart):
+        return "thoughtSignature" in part.data
+    return "thoughtSignature" in (part.provider_data or {}) or (
+        isinstance(part, ReasoningPart) and part.signature is not None
+    )
+
+
+def _gemini_more(record, response):
+    expected = record["expected"]
+    word = expected.get("finish_reason") or expected.get("block_reason")
+    yield "the service's finish reason", word, response.raw_finish_reason
+    yield "signatures", expected.get("signatures", 0), sum(map(_signed, response.message.parts))
+    ids = [call.id for call in response.message.tool_calls]
+    yield "different ids of tool calls", len(ids), len(set(ids))
+
+
+GEMINI = Rules(
+    reason=_gemini_reason,
+    usage=_gemini_usage,
+    more=_gemini_more,
+    events=rb"\r\n\r\n|\n\n|\n}\n?,?\r?\n",  # the last: elements of one JSON array
+    code=True,
+    reasons={"API_KEY_INVALID": "AuthenticationError"},  # comes with status 400
+)
+
+
+# --- Ollama ---
+
+
+def _ollama_usage(usage):
+    renamed = _renamed(usage)
+    if {"input", "output"} <= set(usage):
+        renamed["total_tokens"] = usage["input"] + usage["output"]
+    return renamed
+
+
+OLLAMA = Rules(
+    reason=lambda expected: _called(
+        {"stop": "stop", "length": "length", None: None}.get(expected.get("finish_reason"), "other"), expected
+    ),
+    usage=_ollama_usage,
+    events=rb"\n",
+)
+
+
+# --- all ---
+
+
+def arguments(wanted, call):
+    """Return (expected, got) of a call's arguments, parsed where they are JSON."""
+    if "arguments_raw" in wanted:
+        return wanted["arguments_raw"], call.arguments
+    expected = wanted.get("arguments")
+    if expected is None or isinstance(expected, str):
+        return expected or "", call.arguments
+    try:
+        return expected, json.loads(call.arguments)
+    except ValueError:
+        return expected, call.arguments
