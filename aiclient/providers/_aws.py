@@ -38,13 +38,15 @@ class AWSKey(ApiKey):
     Everything that may wait (files, services that hand out roles) is asked on a thread, by one caller for all.
 
     Args:
-        source: AWSCredentials, a tuple (key id, secret[, session token]), botocore's credentials or a session of it, or a
-        sync or async callable that gives one of these; None reads the environment, else asks botocore's chain. provider:
-        Whose key it is, for messages.
+        source: AWSCredentials, a tuple (key id, secret[, session token]), botocore's credentials or a session of it, or a sync
+            or async callable that gives one of these; None reads the environment, else asks botocore's chain.
+        variables: Names of the environment variables that hold key id, secret and session token.
+        provider: Whose key it is, for messages.
     """
 
-    def __init__(self, source: Any = None, *, provider: str) -> None:
-        if source is None and not os.environ.get(_ID) and importlib.util.find_spec("botocore") is not None:
+    def __init__(self, source: Any = None, *, variables: tuple[str, str, str], provider: str) -> None:
+        self._variables = variables
+        if source is None and not os.environ.get(variables[0]) and importlib.util.find_spec("botocore") is not None:
             source = _chain
         self._source = source
         self._live: Any = None

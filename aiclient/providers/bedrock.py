@@ -40,15 +40,18 @@ class BedrockProvider(HTTPProvider):
     """Chat with the models of Amazon Bedrock.
 
     Args:
-        region: Such as `us-east-1`; None reads `AWS_REGION`, then `AWS_DEFAULT_REGION`. model: Used by requests that name
-        none: a model's id, an inference profile's (`us.anthropic...`), or an ARN. credentials: `AWSCredentials`, a tuple
-        (key id, secret[, session token]), credentials or a session of botocore or boto3, or a sync or async callable that
-        gives one of these. None reads `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`, else asks
-        botocore's chain where that is installed. Waiting for them blocks nothing. bearer_token: Instead of credentials, a
-        Bedrock API key: a string, a SecretStr, or a sync or async callable; None reads `AWS_BEARER_TOKEN_BEDROCK`, unless
-        `credentials` are given. base_url: None reads `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`, else the region's own.
-        http_client: An `httpx.AsyncClient` to send through; it is never closed here. timeout: Seconds in all, or Timeouts;
-        they only lower those of the call. headers: Sent with every call. name: What it is called in errors and journals.
+        region: Such as `us-east-1`; None reads `AWS_REGION`, then `AWS_DEFAULT_REGION`.
+        model: Used by requests that name none: a model's id, an inference profile's (`us.anthropic...`), or an ARN.
+        credentials: `AWSCredentials`, a tuple (key id, secret[, session token]), credentials or a session of botocore or boto3,
+            or a sync or async callable that gives one of these. None reads `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and
+            `AWS_SESSION_TOKEN`, else asks botocore's chain where that is installed. Waiting for them blocks nothing.
+        bearer_token: Instead of credentials, a Bedrock API key: a string, a SecretStr, or a sync or async callable; None reads
+            `AWS_BEARER_TOKEN_BEDROCK`, unless `credentials` are given.
+        base_url: None reads `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`, else the region's own.
+        http_client: An `httpx.AsyncClient` to send through; it is never closed here.
+        timeout: Seconds in all, or Timeouts; they only lower those of the call.
+        headers: Sent with every call.
+        name: What it is called in errors and journals.
     """
 
     def __init__(
