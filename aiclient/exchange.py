@@ -12,24 +12,21 @@ import contextlib
 import functools
 import math
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, Self, TypeVar
+from collections.abc import Awaitable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final, NoReturn, Self, TypeVar
 from urllib.parse import urlsplit
 
-from attrs import field, frozen
-
-from .attempt import SHORT
 from .decoding import Inflation, inflation
-from .errors import AIClientError, ConfigError, ConnectError, Phase, ProtocolError, StreamClosedError, TimeoutError
-from .gate import Alarm
+from .errors import AIClientError, ConnectError, ProtocolError, StreamClosedError
 from .http_errors import meaning
+from .transport import Answer, Head, HTTPLimits, Limits, Transport
 
 if TYPE_CHECKING:
     from .clock import Clock
     from .context import Timeouts
     from .request import HTTPCall
 
-__all__ = ["Answer", "Exchange", "HTTPLimits", "Head", "Limits", "Transport"]
+__all__ = ["Exchange"]
 
 T = TypeVar("T")
 
@@ -38,116 +35,6 @@ DRAIN_SECONDS: Final = 0.05
 """How far `aclose` reads on after the last event of interest, to keep the connection."""
 
 _CLOSED: Final = "the exchange was closed before the end of its body"
-
-
-def _at_least(low: float) -> Callable[[Any, Any, Any], None]:
-    def check(_: Any, attribute: Any, value: Any) -> None:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= low:
-            raise ConfigError(f"{attribute.name}={value!r} must be a number of at least {low:g}")
-
-    return check
-
-
-@frozen
-class HTTPLimits:
-    """How much HTTP may take; a value out of range is a ConfigError.
-
-    Args:
-        max_connections: Exchanges at once per origin and event loop, default 100; others wait in order of arrival.
-        max_idle: Connections kept open without an exchange per origin and event loop, default 20.
-        idle_seconds: Seconds that one is kept, default 30.
-        max_body: Bytes of an answer's body after decoding, default 64 MiB; more is a ProtocolError(kind="too_large").
-        max_error_body: Bytes that are read of the body of a status from 400, default 64 KiB; the rest is left unread.
-    """
-
-    max_connections: int = field(default=100, validator=_at_least(1))
-    max_idle: int = field(default=20, validator=_at_least(0))
-    idle_seconds: float = field(default=30.0, validator=_at_least(0))
-    max_body: int = field(default=64 * 1024 * 1024, validator=_at_least(1))
-    max_error_body: int = field(default=64 * 1024, validator=_at_least(1))
-
-
-@frozen
-class Head:
-    """The head of an answer; header names are in lower case, repeated ones joined with a comma."""
-
-    status: int
-    headers: Mapping[str, str]
-
-
-async def _nothing() -> None:
-    pass
-
-
-@frozen
-class Answer:
-    """What a transport got: the head, and the body as it comes over the wire.
-
-    Args:
-        status: As sent.
-        headers: As sent, in order.
-        body: The bytes, still encoded.
-        finish: Awaited after the last byte.
-        end: Called once, and must not wait: with True when the body was read to its end and `finish` is done.
-    """
-
-    status: int
-    headers: Sequence[tuple[bytes, bytes]]
-    body: AsyncIterator[bytes]
-    finish: Callable[[], Awaitable[None]] = _nothing
-    end: Callable[[bool], None] = lambda _: None
-
-
-class Transport(Protocol):
-    """A way to send calls."""
-
-    async def send(self, call: HTTPCall, limits: Limits) -> Answer:
-        """Send, and return when the head of the answer is there.
-
-        It tells `limits` what it is waiting for. When it raises or is cancelled it has let go of everything.
-        """
-        ...
-
-    async def close(self) -> None:
-        """Let go of what is idle."""
-        ...
-
-
-class Limits(Alarm):
-    """The one timer of an exchange: for what is waited for at the moment, and for the deadline."""
-
-    __slots__ = ("_deadline", "_granted", "now", "timeouts")
-
-    def __init__(self, clock: Clock, timeouts: Timeouts, deadline: float | None, unwatched: Callable[[], None]) -> None:
-        super().__init__(clock, unwatched)
-        self.now = clock.monotonic
-        self.timeouts = timeouts
-        self._deadline = math.inf if deadline is None else deadline
-        self._granted = self._deadline - self.now()
-
-    def wait(self, phase: Phase = "total", seconds: float | None = None) -> None:
-        """Grant what is waited for next so many seconds, but never more than the deadline does; None is the deadline."""
-        at = math.inf if seconds is None else self.now() + seconds
-        if at < self._deadline:
-            self.set(at, phase)
-        else:
-            self.set(self._deadline, "total")
-
-    def connected(self) -> None:
-        """Note that what is left of the time to connect is spent on TLS."""
-        if self._phase == "connect":
-            self._phase = "tls"
-
-    def check(self) -> None:
-        """Refuse to begin when the time is over already."""
-        if self._granted <= 0:
-            raise self._expiry()
-
-    def _expiry(self) -> TimeoutError:
-        error = super()._expiry()
-        if error.phase == "total" and self._granted < SHORT:
-            error.kind = "short_deadline"
-        return error
 
 
 class Exchange:
@@ -284,10 +171,18 @@ class Exchange:
         self.abort()
 
     def abort(self) -> None:
-        """Close the connection at once, from any callback of the loop; a reader that waits gets a StreamClosedError."""
-        if self._answer is not None:
+        """Close the connection at once, from a callback or a `__del__`; a reader that waits gets a StreamClosedError.
+
+        In any other thread than the loop's it is done a moment later.
+        """
+        if self._answer is None:
+            return
+        if asyncio._get_running_loop() is self._loop:  # noqa: SLF001  # get_running_loop raises where there is none
             self._limits.trip(StreamClosedError(_CLOSED))
             self._end(clean=False)
+        else:
+            with contextlib.suppress(RuntimeError):  # the loop was closed, and its sockets with it
+                self._loop.call_soon_threadsafe(self.abort)
 
     def __del__(self) -> None:
         answer: Answer | None = getattr(self, "_answer", None)
@@ -331,10 +226,10 @@ class Exchange:
     async def _finish(self, answer: Answer) -> None:
         """Make the connection reusable after the last byte."""
         await self._guarded(answer.finish())
-        self._complete = True
         self._end(clean=True)
         if self._inflation is not None:
             self._inflation.finish()
+        self._complete = True
 
     def _refuse(self) -> NoReturn:
         """Answer a reader who asks on after the end."""

@@ -18,8 +18,9 @@ from .clock import SYSTEM, Clock
 from .connections import Connection, Pool, Pools
 from .context import Timeouts
 from .errors import ConfigError, InvalidRequestError
-from .exchange import Answer, Exchange, Head, HTTPLimits, Limits, Transport
+from .exchange import Exchange
 from .http_errors import unanswered
+from .transport import Answer, Head, HTTPLimits, Limits, Transport
 
 if TYPE_CHECKING:
     import httpx
@@ -42,10 +43,12 @@ _TIMEOUTS: Final = Timeouts()
 class HTTP:
     """What a provider sends its calls through. Safe to share between tasks, threads and event loops.
 
+    It reads nothing from the environment: no proxies, no certificates, no netrc. Cookies are not kept.
+
     Args:
         http_client: An async client to send through instead, such as `httpx.AsyncClient` or one of httpx2, with its own
-            limits and proxies. It is never closed here. httpx's pool (not httpx2's) loses connections when calls through it
-            are cancelled: for many cancellations give it generous limits, or leave this out.
+            limits and proxies. It is never closed here. The pool of httpx (not of httpx2) loses connections when calls
+            through it are cancelled, and with `max_connections` comes to a standstill: set none, or leave this out.
         limits: Connections and sizes.
         verify: The TLS context; default certifi's authorities, TLS 1.2 and up, one context for the process.
         transport: Another way to send, for tests.
@@ -65,7 +68,7 @@ class HTTP:
         if verify is not None and not hasattr(verify, "wrap_bio"):  # `verify=False` is what other clients take
             raise ConfigError("verify must be an ssl.SSLContext; ssl.create_default_context(cafile=...) makes one")
         if sum(given is not None for given in (http_client, verify, transport)) > 1:
-            raise ConfigError("http_client brings its own TLS and connections: give it alone")
+            raise ConfigError("http_client, verify and transport exclude each other: give one of them")
         self._limits = limits
         self._transport: Transport
         if transport is not None:
@@ -93,6 +96,7 @@ class HTTP:
 
         Raises:
             InvalidRequestError: A header cannot be sent (control characters, or beyond latin-1); nothing was sent.
+            ConfigError: The URL is none.
             ConnectError: No connection, or it broke; `kind` says where.
             TimeoutError: `phase` says what took too long: pool, connect, tls or total.
             ProtocolError: Not HTTP (`http`), or a redirect (`redirect`); they are never followed.

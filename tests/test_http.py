@@ -149,6 +149,16 @@ async def test_closing_while_another_task_reads_ends_the_reader(server, http):
     assert free(http) == {100}
 
 
+async def test_aborting_in_another_thread_closes_the_connection_on_its_loop(server, http):
+    server.script(stall(after=2))
+    exchange = await http.open(call(server))
+    await asyncio.to_thread(exchange.abort)
+    await asyncio.sleep(0.01)
+    assert free(http) == {100}
+    await asyncio.to_thread(server.wait_closed)
+    await failure(errors.StreamClosedError, exchange.read())
+
+
 async def test_cancelling_a_read_closes_the_connection_at_once(server, http):
     server.script(stall(after=2))
     exchange = await http.open(call(server))
@@ -599,9 +609,11 @@ async def test_a_compressed_body_is_decoded_however_it_is_cut(server, http, drip
 )
 async def test_an_encoding_that_does_not_decode_is_an_error(server, http, headers, body):
     server.script(Fault(status=200, headers=headers, body=body))
-    error = await failure(errors.ProtocolError, http.read(call(server)))
+    exchange = await http.open(call(server))
+    error = await failure(errors.ProtocolError, exchange.read())
     assert error.kind == "decode"
     assert error.__context__ is None
+    await failure(errors.StreamClosedError, exchange.__anext__())
 
 
 async def test_a_body_over_the_limit_is_an_error_and_one_at_the_limit_is_not(server):
@@ -814,6 +826,7 @@ async def test_a_refused_header_leaves_its_value_nowhere(server, http):
     "setting",
     [
         {"max_connections": 0},
+        {"max_connections": 1.5},
         {"max_idle": -1},
         {"idle_seconds": -1.0},
         {"idle_seconds": math.nan},
