@@ -113,7 +113,7 @@ FLOORS = [
         "wire.responses",
     },
     # 7: the network
-    {"connections", "credentials", "http_errors", "redis_store", "sqlite_store"},
+    {"connections", "credentials", "http_errors", "redis_store", "sqlite_store", "transport"},
     {"exchange"},
     {"http"},
     # 8: the leaves and the layers
