@@ -54,11 +54,11 @@ class BlockEncoder:
         """Return a part as one block, or as none."""
         match part:
             case TextPart():
-                return self._text(part)
+                return self._text(part, role)
             case ReasoningPart():
                 return self._thinking(part)
             case RefusalPart():
-                return self._text(TextPart(part.text))
+                return self._text(TextPart(part.text), role)
             case OpaquePart(origin=self._origin, data=dict(data)):
                 return [{**data}]
             case OpaquePart():
@@ -85,11 +85,11 @@ class BlockEncoder:
 
     # --- text and thinking ---
 
-    def _text(self, part: TextPart) -> list[Json]:
+    def _text(self, part: TextPart, role: str) -> list[Json]:
         if part.origin == self._origin and part.citations:
             return [self._cited(part)]
         if not part.text.strip():  # "The text field in the ContentBlock object at ... is blank" (400)
-            if part.text:
+            if part.text and role != "assistant":  # models write blanks between blocks with sources (5f93384321f4)
                 self._notes.add("dropped_content", f"{self._origin} takes no text of blanks only")
             return []
         return [{"text": part.text}]
@@ -157,7 +157,9 @@ class BlockEncoder:
     def _media(self, part: MediaPart, role: str) -> list[Json]:
         if role == "assistant":  # "You can only include images and documents if the role is user" (Message)
             self._notes.add("dropped_content", f"an assistant's {part.tag} part cannot be sent back to {self._origin}")
-            return self._text(TextPart(part.transcript)) if isinstance(part, AudioPart) and part.transcript else []
+            return (
+                self._text(TextPart(part.transcript), role) if isinstance(part, AudioPart) and part.transcript else []
+            )
         if role == "system":
             raise UnsupportedFeatureError(
                 f"{self._origin} takes no {part.tag} content in a system prompt", provider=self._origin
