@@ -54,18 +54,15 @@ class Inflation:
         Raises:
             ProtocolError: The bytes are not what the encoding promises (`kind="decode"`).
         """
-        while data:
+        full = False
+        while data or full:
             if self._member is None and self._is_padding(data):
                 return
             member = self._member = self._member or self._open(data)
             piece = _inflated(member, data)
             if piece:
                 yield piece
-            # Asked once more with nothing new when a full piece came: the decoder may hold back decoded bytes.
-            while not member.eof and len(piece) == PIECE and not member.unconsumed_tail:
-                piece = _inflated(member, b"")
-                if piece:
-                    yield piece
+            full = len(piece) == PIECE and not member.eof  # then zlib may hold more, though it has taken all input
             data = member.unused_data if member.eof else member.unconsumed_tail
             if member.eof:
                 self._member = None
