@@ -113,11 +113,12 @@ def test_pieces_are_bounded_and_nothing_is_held_back(kind):
 
 
 @pytest.mark.parametrize("kind", ENCODERS)
-@pytest.mark.parametrize("size", [PIECE - 1, PIECE, PIECE + 1, PIECE + 200, 2 * PIECE])
+@pytest.mark.parametrize("size", [PIECE - 1, PIECE, PIECE + 1, PIECE + 5, 2 * PIECE])
 def test_a_body_around_the_size_of_a_piece_is_whole_at_its_last_byte(kind, size):
-    encoded = ENCODERS[kind](bytes(size))
-    assert len(decoded(NAMES[kind], [encoded])) == size
-    assert len(decoded(NAMES[kind], [encoded[:-1], encoded[-1:]])) == size
+    text = (b"abcdefg" * size)[:size]  # zlib takes the last byte before it has given all that this stands for
+    encoded = ENCODERS[kind](text)
+    assert decoded(NAMES[kind], [encoded]) == text
+    assert decoded(NAMES[kind], [encoded[:-1], encoded[-1:]]) == text
 
 
 def test_text_arrives_as_soon_as_its_bytes_do():
