@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from .decoding import Inflation, inflation
 from .errors import AIClientError, ConnectError, ProtocolError, StreamClosedError
+from .gate import Alarm
 from .http_errors import meaning
 from .transport import Answer, Head, HTTPLimits, Limits, Transport
 
@@ -104,6 +105,11 @@ class Exchange:
             self._end(clean=False)
             raise refusal
         return self
+
+    @property
+    def alarm(self) -> Alarm:
+        """The one timer of the exchange, for a reader with limits of its own: it may wait under it, and move it."""
+        return self._limits
 
     def __aiter__(self) -> Self:
         return self
@@ -204,8 +210,10 @@ class Exchange:
     async def _guarded(self, work: Awaitable[T]) -> T:
         """Await `work` within the limits: the only place that waits. Whatever it raises but the body's end is the end."""
         failure: AIClientError | None
+        limits = self._limits
         try:
-            return await self._limits.guard(work)
+            # A reader above may be waiting under this very alarm already (see `alarm`): one guard is enough.
+            return await (work if limits.watching else limits.guard(work))
         except StopAsyncIteration:
             raise
         except Exception as error:  # what `meaning` does not know is a bug, and raised as it is

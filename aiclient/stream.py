@@ -67,7 +67,8 @@ class ChatStream:
 
     Args:
         source: Gives the chunks. At the end its `aclose` is called, and its `abort` (not a coroutine) when the stream is
-            dropped or runs out of time unread; both are optional.
+            dropped or runs out of time unread; both are optional. A source that has an `alarm` lends it: one timer, and one
+            guard, for both.
         head: What is already known of the answer (request id, limits, provider).
     """
 
@@ -80,7 +81,7 @@ class ChatStream:
         self._see: tuple[Callable[[ChatStreamChunk], None], ...] = ()
         self._tell: tuple[OnEnd, ...] = ()
         self._limits: _Limits | None = None
-        self._alarm = Alarm(unwatched=self._unread())
+        self._alarm: Alarm = getattr(source, "alarm", None) or Alarm(unwatched=self._unread())
         self._committed = self._received = self._busy = self._left = self._closed = False
         self._on_first: Callable[[], None] | None = None
         self._quiet: asyncio.Future[None] | None = None
@@ -242,8 +243,9 @@ class ChatStream:
             first: Moment by which the first output must have come.
             idle: Seconds between payloads after that; the reader's own time does not count.
         """
-        self._alarm.stop()
-        self._alarm = Alarm(clock, self._unread())
+        if getattr(self._source, "alarm", None) is None:
+            self._alarm.stop()
+            self._alarm = Alarm(clock, self._unread())
         self._limits = _Limits(clock, ends, phase, first, idle)
         self._alarm.set(ends, phase)
 

@@ -7,6 +7,7 @@ from typing import Protocol, Self
 
 from ..chunks import ChatStreamChunk
 from ..errors import AIClientError
+from ..gate import Alarm
 from ..wire.codec import StreamDecoder
 
 __all__ = ["Body", "ChunkSource"]
@@ -16,6 +17,11 @@ class Body(Protocol):
     """What is needed of an exchange."""
 
     done: bool
+
+    @property
+    def alarm(self) -> Alarm:
+        """The timer of the exchange."""
+        ...
 
     async def __anext__(self) -> bytes:
         """Return the next bytes of the body."""
@@ -48,6 +54,11 @@ class ChunkSource:
         self._chunks: Iterator[ChatStreamChunk] = iter(())
         self._failure: AIClientError | None = None
         self._over = False
+
+    @property
+    def alarm(self) -> Alarm:
+        """The exchange's timer, so that the stream above needs none of its own."""
+        return self._body.alarm
 
     def __aiter__(self) -> Self:
         return self
