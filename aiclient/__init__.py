@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ._lazy import lazy
 
 if TYPE_CHECKING:
-    from .abilities import CountsTokens, ListedModel, ListsModels, Previews
+    from .abilities import Checks, CountsTokens, Describes, Description, Health, ListedModel, ListsModels, Previews
     from .attempt import chain
     from .builder import AsyncRequestBuilder
     from .chunks import ChatStreamChunk, ToolCallDelta
@@ -121,6 +121,7 @@ __all__ = [
     "ChatResponse",
     "ChatStream",
     "ChatStreamChunk",
+    "Checks",
     "Choice",
     "CircuitOpenError",
     "Citation",
@@ -133,6 +134,8 @@ __all__ = [
     "ContextLengthError",
     "Cost",
     "CountsTokens",
+    "Describes",
+    "Description",
     "DictPrices",
     "DocumentPart",
     "DryRunStop",
@@ -141,6 +144,7 @@ __all__ = [
     "EmptyMessagesError",
     "End",
     "HTTPCall",
+    "Health",
     "ImagePart",
     "InvalidMessageError",
     "InvalidModelError",
@@ -226,6 +230,7 @@ _WHERE = {
     "ChatResponse": ".response",
     "ChatStream": ".stream",
     "ChatStreamChunk": ".chunks",
+    "Checks": ".abilities",
     "Choice": ".response",
     "CircuitOpenError": ".errors",
     "Citation": ".messages",
@@ -238,6 +243,8 @@ _WHERE = {
     "ContextLengthError": ".errors",
     "Cost": ".response",
     "CountsTokens": ".abilities",
+    "Describes": ".abilities",
+    "Description": ".abilities",
     "DictPrices": ".pricing",
     "DocumentPart": ".messages",
     "DryRunStop": ".errors",
@@ -246,6 +253,7 @@ _WHERE = {
     "EmptyMessagesError": ".errors",
     "End": ".stream",
     "HTTPCall": ".request",
+    "Health": ".abilities",
     "ImagePart": ".messages",
     "InvalidMessageError": ".errors",
     "InvalidModelError": ".errors",

@@ -15,9 +15,10 @@ from typing import Any, Protocol, runtime_checkable
 
 from attrs import field, frozen
 
+from .errors import Category
 from .request import ChatRequest, HTTPCall
 
-__all__ = ["CountsTokens", "ListedModel", "ListsModels", "Previews"]
+__all__ = ["Checks", "CountsTokens", "Describes", "Description", "Health", "ListedModel", "ListsModels", "Previews"]
 
 
 @frozen
@@ -28,6 +29,60 @@ class ListedModel:
     created_at: datetime | None = None
     owned_by: str | None = None
     raw: Mapping[str, Any] = field(factory=dict, repr=False, eq=False)
+
+
+@frozen
+class Description:
+    """Facts about a provider.
+
+    Args:
+        name: What it is called.
+        wire: The protocol of its chat: the codec's name in `aiclient.wire`; None if it has no chat.
+        base_url: Where it sends, without the paths of the protocol.
+        model: Its default model.
+        capabilities: Words for what it can do: `chat`, `stream`, `embeddings`, `count_tokens`, `list_models`, `preview`.
+    """
+
+    name: str
+    wire: str | None = None
+    base_url: str | None = None
+    model: str | None = None
+    capabilities: frozenset[str] = frozenset()
+
+
+@frozen
+class Health:
+    """What a service answered when it was asked for something cheap.
+
+    Args:
+        ok: Whether it answered as it should.
+        latency: Seconds that took.
+        checked_at: When that was; what was found lately is not asked for again.
+        category: Of the error, when it is not ok.
+    """
+
+    ok: bool
+    latency: float
+    checked_at: datetime
+    category: Category | None = None
+
+
+@runtime_checkable
+class Describes(Protocol):
+    """Can say what it is."""
+
+    def describe(self) -> Description:
+        """Return the facts; sends nothing."""
+        ...
+
+
+@runtime_checkable
+class Checks(Protocol):
+    """Can say whether its service answers."""
+
+    def health(self) -> Awaitable[Health]:
+        """Ask the service for something cheap that is no call: a list, or a count."""
+        ...
 
 
 @runtime_checkable

@@ -20,6 +20,9 @@ _PREFIXES: Final = {
     # Longer ones first: Anthropic's and OpenRouter's keys begin like OpenAI's.
     "sk-ant-": "Anthropic",
     "sk-or-": "OpenRouter",
+    "sk-proj-": "OpenAI",
+    "sk-svcacct-": "OpenAI",
+    "sk-admin-": "OpenAI",
     "gsk_": "Groq",
     "xai-": "xAI",
     "pplx-": "Perplexity",

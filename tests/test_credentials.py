@@ -140,7 +140,14 @@ def test_scopes_tell_keys_apart_and_do_not_show_them(monkeypatch):
 
 @pytest.mark.parametrize(
     ("key", "vendor"),
-    [("sk-ant-x", "Anthropic"), ("sk-or-x", "OpenRouter"), ("gsk_x", "Groq"), ("sk-proj-x", None), ("x", None)],
+    [
+        ("sk-ant-x", "Anthropic"),
+        ("sk-or-x", "OpenRouter"),
+        ("gsk_x", "Groq"),
+        ("sk-proj-x", "OpenAI"),
+        ("sk-x", None),
+        ("x", None),
+    ],
 )
 def test_keys_look_like_their_vendors(key, vendor):
     assert vendor_of(SecretStr(key)) == vendor

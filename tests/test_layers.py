@@ -117,7 +117,14 @@ FLOORS = [
     {"exchange"},
     {"http"},
     # 8: the leaves and the layers
-    {"middleware._*", "providers._aws", "providers._endpoint", "providers._source", "providers.services"},
+    {
+        "middleware._*",
+        "providers._aws",
+        "providers._endpoint",
+        "providers._health",
+        "providers._source",
+        "providers.services",
+    },
     {"providers._http"},
     {"middleware", "middleware.*", "providers", "providers.*"},
     # 9: what is written over Provider

@@ -40,7 +40,7 @@ class Endpoint:
         bracketed = f"[{self.host}]" if ":" in self.host else self.host
         self.origin = f"{parts.scheme}://{bracketed}" + (f":{port}" if port else "")
         self._root = urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
-        self._query = f"?{parts.query}" if parts.query else ""
+        self._query = parts.query
         self._insecure = parts.scheme == "http" and not allow_insecure and not _is_loopback(self.host)
         self._headers = _checked(headers or {})
         self._names = {name.lower() for name, _ in self._headers}
@@ -67,7 +67,15 @@ class Endpoint:
             *secret,
         ]
         kept = [(name, value) for name, value in ours if name.lower() not in self._names]
-        return HTTPCall(call.method, f"{self._root}{call.url}{self._query}", [*kept, *self._headers], call.body)
+        url = f"{self._root}{call.url}"
+        if self._query:
+            url += ("&" if "?" in call.url else "?") + self._query
+        return HTTPCall(call.method, url, [*kept, *self._headers], call.body)
+
+    @property
+    def base_url(self) -> str:
+        """What stands before the paths of the protocol; without the query, which may hold what is nobody's business."""
+        return self._root
 
 
 def _shown(url: str) -> str:

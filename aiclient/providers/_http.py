@@ -7,13 +7,15 @@ asked for once more, and embeddings of more texts than the service takes at once
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 from attrs import evolve
 
+from ..abilities import CountsTokens, Description, Health, ListsModels
+from ..clock import SYSTEM, Clock
 from ..context import CallContext, Timeouts
-from ..credentials import ApiKey
-from ..errors import AIClientError, InvalidModelError, UnsupportedFeatureError
+from ..credentials import ApiKey, vendor_of
+from ..errors import AIClientError, ConfigError, InvalidModelError, UnsupportedFeatureError
 from ..http import HTTP, Exchange, Head
 from ..messages import Message
 from ..provider import ProviderInfo, begin
@@ -25,6 +27,7 @@ from ..wire.codec import ChatWire, EmbeddingWire, Encoded
 from ..wire.failures import failure
 from ..wire.headers import HeaderFacts, facts
 from ._endpoint import Endpoint
+from ._health import HealthCheck, limit
 from ._source import ChunkSource
 
 __all__ = ["HTTPProvider"]
@@ -48,6 +51,9 @@ class HTTPProvider:
         timeout: Limits of this provider; they only lower those of the call.
     """
 
+    _OWN: ClassVar[tuple[str, str] | None] = None
+    """A vendor's own host, and the vendor: a key that looks like another vendor's is not shown to it."""
+
     def __init__(
         self,
         *,
@@ -70,6 +76,7 @@ class HTTPProvider:
         self._embeddings = embeddings
         self._http = HTTP(http_client=http_client)
         self._timeouts = None if timeout is None else Timeouts.of(timeout)
+        self._health = HealthCheck()
 
     @property
     def name(self) -> str:
@@ -140,7 +147,40 @@ class HTTPProvider:
         call, _ = wire.encode(opened, model=model, stream=False)
         return self._endpoint.call(call, id_=context.id, secret=self._auth(SecretStr(MASK)))
 
+    def describe(self) -> Description:
+        """Return what this provider is; sends nothing."""
+        wires = (kind.__module__ for kind in type(self._chat).__mro__ if ".wire." in kind.__module__)
+        wire = next((module.rpartition(".")[2] for module in wires), None)
+        return Description(self._name, wire, self._endpoint.base_url, self._model, frozenset(self._capabilities()))
+
+    async def health(self, *, clock: Clock = SYSTEM) -> Health:
+        """Say whether the service answers, by the cheapest list or count it has; the result is kept for a minute.
+
+        Raises:
+            UnsupportedFeatureError: It offers neither.
+        """
+        return await self._health.get(self._probe, clock)
+
     # --- for the subclasses ---
+
+    def _capabilities(self) -> Iterator[str]:
+        """Yield the words for what it can do."""
+        if self._chat is not None:
+            yield from ("chat", "stream", "preview")
+        if self._embeddings is not None:
+            yield "embeddings"
+        if isinstance(self, CountsTokens):
+            yield "count_tokens"
+        if isinstance(self, ListsModels):
+            yield "list_models"
+
+    async def _probe(self) -> object:
+        """Ask for something cheap."""
+        if isinstance(self, ListsModels):
+            return await self.list_models()
+        if isinstance(self, CountsTokens):
+            return await self.count_tokens(ChatRequest([Message("user", "Hello")]))
+        raise UnsupportedFeatureError(f"{self._name} offers nothing cheap to check it by", provider=self._name)
 
     def _auth(self, secret: SecretStr) -> list[tuple[str, str]]:
         """Return the headers that carry the key."""
@@ -153,6 +193,12 @@ class HTTPProvider:
     def _check(self, secret: SecretStr | None) -> None:
         """Refuse to send the key where it must not go."""
         self._endpoint.check(with_key=secret is not None or self._key.refreshable)
+        if self._OWN is not None and secret is not None and self._endpoint.host == self._OWN[0]:
+            other, own = vendor_of(secret), self._OWN[1]
+            if other not in (None, own):
+                raise ConfigError(
+                    f"the key for {self._name} is one of {other}'s and would be shown to {own}; check api_key"
+                )
 
     def _wire_for(self, model: str) -> ChatWire | None:
         """Return the codec for chat with `model`."""
@@ -204,7 +250,8 @@ class HTTPProvider:
         return model
 
     def _fresh(self) -> CallContext:
-        return CallContext(timeouts=self._timeouts or Timeouts())
+        timeouts = self._timeouts or Timeouts()
+        return CallContext(timeouts=evolve(timeouts, total=_least(timeouts.total, limit())))
 
     def _opened(self, request: Q) -> tuple[Q, CallContext]:
         return begin(request, None if request.context is not None else self._fresh())
@@ -235,6 +282,7 @@ class HTTPProvider:
         exchange = await self._http.open(self._ready(call, context, secret), **self._limits(context))
         if self._refused(exchange.head) and (renewed := await self._key.refresh(secret)) is not None:
             await exchange.aclose()
+            self._check(renewed)
             exchange = await self._http.open(self._ready(call, context, renewed), **self._limits(context))
         head = exchange.head
         if 200 <= head.status < 300:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from attrs import evolve
 
 from ..abilities import ListedModel
 from ..context import Timeouts
-from ..credentials import ApiKey, KeySource, vendor_of
-from ..errors import ConfigError
+from ..credentials import ApiKey, KeySource
 from ..request import ChatRequest
 from ..secrets import SecretStr
 from ..wire.anthropic import ANTHROPIC, AnthropicWire
@@ -22,7 +21,6 @@ from ._http import HTTPProvider
 __all__ = ["AnthropicProvider"]
 
 BASE_URL: Final = "https://api.anthropic.com"
-_OWN_HOST: Final = "api.anthropic.com"
 _MOST_PAGES: Final = 100
 
 
@@ -42,6 +40,8 @@ class AnthropicProvider(HTTPProvider):
         name: What it is called in errors and journals.
         allow_insecure: Whether the key may travel to another machine over plain http.
     """
+
+    _OWN: ClassVar = ("api.anthropic.com", "Anthropic")
 
     def __init__(
         self,
@@ -89,11 +89,3 @@ class AnthropicProvider(HTTPProvider):
 
     def _auth(self, secret: SecretStr) -> list[tuple[str, str]]:
         return [("x-api-key", secret.reveal())]
-
-    def _check(self, secret: SecretStr | None) -> None:
-        super()._check(secret)
-        other = vendor_of(secret) if secret is not None and self._endpoint.host == _OWN_HOST else None
-        if other not in (None, "Anthropic"):
-            raise ConfigError(
-                f"the key for {self.name} is one of {other}'s and would be shown to Anthropic; check api_key"
-            )

@@ -23,6 +23,7 @@ from ..secrets import SecretStr
 from ..wire.codec import Encoded
 from ..wire.openai_chat import OpenAIChat
 from ..wire.openai_embeddings import OpenAIEmbeddings
+from ..wire.openai_models import encode_models
 from ..wire.profiles import PROFILES
 from ..wire.responses import ResponsesWire
 from ._endpoint import Endpoint
@@ -97,6 +98,9 @@ class AzureOpenAIProvider(HTTPProvider):
 
     def _auth(self, secret: SecretStr) -> list[tuple[str, str]]:
         return super()._auth(secret) if self._by_token else [("api-key", secret.reveal())]
+
+    async def _probe(self) -> object:
+        return await self._get(encode_models())  # the models of the resource; its deployments are listed elsewhere
 
 
 def _root(endpoint: str, version: str | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from ..abilities import ListedModel
 from ..context import Timeouts
@@ -36,6 +36,8 @@ class GeminiProvider(HTTPProvider):
         name: What it is called in errors and journals.
         allow_insecure: Whether the key may travel to another machine over plain http.
     """
+
+    _OWN: ClassVar = ("generativelanguage.googleapis.com", "Google")
 
     def __init__(
         self,

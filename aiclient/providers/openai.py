@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any, Final, Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Final, Literal
 
 from ..abilities import ListedModel
 from ..context import Timeouts
-from ..credentials import ApiKey, KeySource, vendor_of
+from ..credentials import ApiKey, KeySource
 from ..errors import ConfigError, UnsupportedFeatureError
 from ..request import ChatRequest
-from ..secrets import SecretStr
 from ..wire.openai_chat import OpenAIChat
 from ..wire.openai_embeddings import OpenAIEmbeddings
 from ..wire.openai_models import decode_model, decode_models, encode_model, encode_models
@@ -22,7 +21,6 @@ from ._http import HTTPProvider
 __all__ = ["OpenAIProvider"]
 
 BASE_URL: Final = "https://api.openai.com/v1"
-_OWN_HOST: Final = "api.openai.com"
 
 
 class OpenAIProvider(HTTPProvider):
@@ -41,6 +39,8 @@ class OpenAIProvider(HTTPProvider):
         name: What it is called in errors and journals.
         allow_insecure: Whether the key may travel to another machine over plain http.
     """
+
+    _OWN: ClassVar = ("api.openai.com", "OpenAI")
 
     def __init__(
         self,
@@ -100,10 +100,5 @@ class OpenAIProvider(HTTPProvider):
         """Return one model; ModelNotFoundError if the key may not use it or there is none."""
         return decode_model(await self._get(encode_model(name)))
 
-    def _check(self, secret: SecretStr | None) -> None:
-        super()._check(secret)
-        other = vendor_of(secret) if secret is not None and self._endpoint.host == _OWN_HOST else None
-        if other is not None:
-            raise ConfigError(
-                f"the key for {self.name} is one of {other}'s and would be shown to OpenAI; check api_key"
-            )
+    def _capabilities(self) -> Iterator[str]:
+        return (word for word in super()._capabilities() if word != "count_tokens" or self._responses is not None)
