@@ -139,7 +139,7 @@ FLOORS = [
         "testutil._ollama",
         "testutil._openai",
     },
-    {"builder", "testutil._responses", "testutil._service"},
+    {"builder", "testutil._mistral", "testutil._responses", "testutil._service"},
     {"config", "session", "testutil.contract", "testutil.record", "testutil.server"},
     # 10, 11, 12: the clients, and what people type
     {"client"},

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import base64
 import functools
+import re
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from ._exchange import Answer, Dialect, RecordedRequest, Route, bearer, json_answer, json_bytes, usual_message
@@ -44,6 +46,7 @@ STATUSES = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
+CAPITAL = re.compile("[A-Z]")
 ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 
 
@@ -92,16 +95,16 @@ def gemini_routes(reply: Reply) -> list[Route]:
 def generate(reply: Reply, body: JsonObject, request: RecordedRequest, *, stream: bool) -> Answer:
     """Answer with generated content."""
     contents = objects(body, "contents")
-    config = body.get("generationConfig") or {}
+    config = _field(body, "generationConfig") or {}
     said = turn(
         reply,
         contents,
         request,
         model=_model_in(request),
         prompt=_prompt(body),
-        limit=positive(config, "maxOutputTokens", default=0) or None,
+        limit=_positive(config, "maxOutputTokens", default=0) or None,
         tool=_forced_tool(body),
-        thinks=bool((config.get("thinkingConfig") or {}).get("includeThoughts")),
+        thinks=bool(_field(_field(config, "thinkingConfig") or {}, "includeThoughts")),
     )
     if not stream:
         return json_answer(_chunk(said, _parts(said), last=True))
@@ -151,7 +154,7 @@ def _model_in(request: RecordedRequest) -> str:
 
 
 def _prompt(body: JsonObject) -> int:
-    return tokens(body.get("systemInstruction"), body.get("system_instruction"), objects(body, "contents"))
+    return tokens(_field(body, "systemInstruction"), objects(body, "contents"))
 
 
 # --- content ---
@@ -227,12 +230,21 @@ def _signature(said: Turn) -> str:
 
 
 def _forced_tool(body: JsonObject) -> tuple[str, JsonObject] | None:
-    declared = [row for tool in body.get("tools") or () for row in tool.get("functionDeclarations") or ()]
-    tools = {str(row.get("name")): row.get("parametersJsonSchema") or row.get("parameters") for row in declared}
-    config = (body.get("toolConfig") or {}).get("functionCallingConfig") or {}
+    declared = [row for tool in body.get("tools") or () for row in _field(tool, "functionDeclarations") or ()]
+    tools = {str(row.get("name")): _field(row, "parametersJsonSchema") or row.get("parameters") for row in declared}
+    config = _field(_field(body, "toolConfig") or {}, "functionCallingConfig") or {}
     must = str(config.get("mode")).upper() == "ANY"
-    allowed = config.get("allowedFunctionNames") or [None]
+    allowed = _field(config, "allowedFunctionNames") or [None]
     return forced(tools, name=allowed[0] if must else None, must=must)
+
+
+def _field(value: JsonObject, name: str) -> Any:
+    """Return a field under its name or, as google-genai sends some, under the one with underscores."""
+    return value.get(name, value.get(CAPITAL.sub(lambda found: f"_{found[0].lower()}", name)))
+
+
+def _positive(value: JsonObject, name: str, *, default: int, most: int = 1_000_000) -> int:
+    return positive({name: _field(value, name)}, name, default=default, most=most)
 
 
 # --- embeddings ---
@@ -247,8 +259,8 @@ def _content(body: JsonObject) -> JsonObject:
 
 def _embedding(body: JsonObject) -> JsonObject:
     text = " ".join(texts(_content(body)))
-    return {"values": vector(text, _size({**(body.get("embedContentConfig") or {}), **body}))}
+    return {"values": vector(text, _size({**(_field(body, "embedContentConfig") or {}), **body}))}
 
 
 def _size(body: JsonObject) -> int:
-    return positive(body, "outputDimensionality", default=DIMENSIONS, most=MOST_DIMENSIONS)
+    return _positive(body, "outputDimensionality", default=DIMENSIONS, most=MOST_DIMENSIONS)

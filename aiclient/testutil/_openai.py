@@ -29,7 +29,7 @@ from ._wire import (
     vector,
 )
 
-__all__ = ["AZURE", "AZURE_PATH", "LIMITS", "openai_routes"]
+__all__ = ["AZURE", "AZURE_PATH", "LIMITS", "embedded", "openai_routes", "read_chat"]
 
 MOST_CHOICES = 128
 
@@ -68,8 +68,16 @@ def openai_routes(reply: Reply) -> list[Route]:
 
 def chat(reply: Reply, body: JsonObject, request: RecordedRequest) -> Answer:
     """Answer a chat completion."""
+    said = read_chat(reply, body, request)
+    count = positive(body, "n", default=1, most=MOST_CHOICES)
+    usage_wanted = bool((body.get("stream_options") or {}).get("include_usage"))
+    return _answer(said, count, stream=bool(body.get("stream")), usage_wanted=usage_wanted)
+
+
+def read_chat(reply: Reply, body: JsonObject, request: RecordedRequest, *, thinks: bool = False) -> Turn:
+    """Let the model answer the request of a chat completion."""
     messages = objects(body, "messages")
-    said = turn(
+    return turn(
         reply,
         messages,
         request,
@@ -77,28 +85,30 @@ def chat(reply: Reply, body: JsonObject, request: RecordedRequest) -> Answer:
         prompt=tokens(messages),
         limit=positive(body, "max_completion_tokens", default=positive(body, "max_tokens", default=0)) or None,
         tool=_forced_tool(body),
+        thinks=thinks,
     )
-    count = positive(body, "n", default=1, most=MOST_CHOICES)
-    usage_wanted = bool((body.get("stream_options") or {}).get("include_usage"))
-    return _answer(said, count, stream=bool(body.get("stream")), usage_wanted=usage_wanted)
 
 
 def embeddings(body: JsonObject, _: RecordedRequest) -> Answer:
-    """Answer with one vector per text: a function of the text alone, of length 1."""
+    """Answer with one vector per text."""
+    return json_answer(embedded(body), headers=LIMITS)
+
+
+def embedded(body: JsonObject, *, size: str = "dimensions") -> JsonObject:
+    """Return a list of vectors: each a function of the text alone, of length 1."""
     given = body.get("input")
     given = [given] if isinstance(given, str) else given
     if not isinstance(given, list) or not given:
         raise BadBodyError("'input' must be a text or a list of them, and not empty.", param="input")
     inputs = [text if isinstance(text, str) else json.dumps(text) for text in given]  # lists of token numbers
-    size = positive(body, "dimensions", default=DIMENSIONS, most=MOST_DIMENSIONS)
+    length = positive(body, size, default=DIMENSIONS, most=MOST_DIMENSIONS)
     as_base64 = body.get("encoding_format") == "base64"
     vectors = [
-        base64.b64encode(packed_vector(text, size)).decode() if as_base64 else vector(text, size) for text in inputs
+        base64.b64encode(packed_vector(text, length)).decode() if as_base64 else vector(text, length) for text in inputs
     ]
     data = [{"object": "embedding", "index": i, "embedding": vector} for i, vector in enumerate(vectors)]
     usage = {"prompt_tokens": tokens(inputs), "total_tokens": tokens(inputs)}
-    model = str(body.get("model", "loopback"))
-    return json_answer({"object": "list", "data": data, "model": model, "usage": usage}, headers=LIMITS)
+    return {"object": "list", "data": data, "model": str(body.get("model", "loopback")), "usage": usage}
 
 
 def models(_: RecordedRequest) -> Answer:

@@ -6,8 +6,8 @@
         assert server.requests[0].json["model"] == "gpt-5-mini"
 
 It speaks the wires of OpenAI (chat completions, responses, embeddings, models; at Azure's paths too), Anthropic, Google (Gemini
-and Vertex), Amazon Bedrock (Converse), Cohere and Ollama, and `GET /health`; more wires are more `Route`s. What is wrong is
-said in the shape of the vendor whose path was asked.
+and Vertex), Amazon Bedrock (Converse), Cohere, Mistral (under `/mistral`) and Ollama, and `GET /health`; more wires are more
+`Route`s. What is wrong is said in the shape of the vendor whose path was asked.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from ._cohere import cohere_routes
 from ._connection import Connection
 from ._exchange import Answer, RecordedRequest, Route, error_answer, json_answer
 from ._gemini import gemini_routes
+from ._mistral import mistral_routes
 from ._ollama import ollama_routes
 from ._openai import openai_routes
 from ._responses import responses_routes
@@ -61,6 +62,7 @@ WIRES = (
     responses_routes,
     gemini_routes,
     bedrock_routes,
+    mistral_routes,
     ollama_routes,
 )
 

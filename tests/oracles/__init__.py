@@ -1,0 +1,1 @@
+"""Other people's code as the judge: official SDKs, and a real inference server."""
