@@ -12,21 +12,25 @@ from typing import Any, Final, cast
 
 from .errors import ConfigError, InvalidModelError, InvalidProviderError
 from .provider import Provider
+from .providers.services import RETIRED, SERVICES
 
 __all__ = ["PROVIDERS", "provider_for", "split"]
 
 PROVIDERS: Final = {
+    **dict.fromkeys(SERVICES, "aiclient.providers.openai_compatible:compatible"),
     "anthropic": "aiclient.providers.anthropic:AnthropicProvider",
     "azure": "aiclient.providers.azure:AzureOpenAIProvider",
     "bedrock": "aiclient.providers.bedrock:BedrockProvider",
-    "compatible": "aiclient.providers.compatible:CompatibleProvider",
+    "cohere": "aiclient.providers.cohere:CohereProvider",
+    "compatible": "aiclient.providers.openai_compatible:CompatibleProvider",
     "gemini": "aiclient.providers.gemini:GeminiProvider",
+    "mistral": "aiclient.providers.mistral:MistralProvider",
     "mock": "aiclient.testutil.mock:MockProvider",
     "ollama": "aiclient.providers.ollama:OllamaProvider",
     "openai": "aiclient.providers.openai:OpenAIProvider",
     "vertex": "aiclient.providers.vertex:VertexProvider",
 }
-"""Prefix of model strings -> where the class is."""
+"""Prefix of model strings -> where the class is, or what makes the provider of a service that has only a row."""
 
 
 def split(name: str) -> tuple[str | None, str]:
@@ -67,19 +71,22 @@ def provider_for(name: str, /, **options: Any) -> Provider:
         raise InvalidModelError(f"{name!r} names no model; write {prefix}:<model>, or {prefix} alone for no default")
     module, _, cls = PROVIDERS[prefix].partition(":")
     factory = getattr(importlib.import_module(module), cls)
+    named = (prefix,) if prefix in SERVICES else ()
     given = {**({"model": model} if model else {}), **options}
     try:
-        inspect.signature(factory).bind(**given)
+        inspect.signature(factory).bind(*named, **given)
     except TypeError as error:
         problem = str(error)
     else:
-        return cast("Provider", factory(**given))
+        return cast("Provider", factory(*named, **given))
     raise ConfigError(f"the provider {prefix!r} cannot be made with {sorted(given) or 'no options'}: {problem}")
 
 
 def _unknown(name: str) -> str:
     known = ", ".join(f"{prefix}:" for prefix in sorted(PROVIDERS))
     prefix = name.partition(":")[0].partition("/")[0]
+    if prefix in RETIRED:
+        return f"{name!r} names no provider: {RETIRED[prefix]}"
     close = difflib.get_close_matches(prefix, PROVIDERS, 1, cutoff=0.75)
     hint = f"; did you mean {close[0]}:?" if close else "."
     return f"{name!r} names no provider{hint} Write provider:model, with one of {known}, or pass a Provider"

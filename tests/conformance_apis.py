@@ -12,10 +12,10 @@ from conformance_rules import ANTHROPIC, GEMINI, OLLAMA, OPENAI, RESPONSES, Rule
 
 from aiclient.providers.anthropic import AnthropicProvider
 from aiclient.providers.azure import AzureOpenAIProvider
-from aiclient.providers.compatible import CompatibleProvider
 from aiclient.providers.gemini import GeminiProvider
 from aiclient.providers.ollama import OllamaProvider
 from aiclient.providers.openai import OpenAIProvider
+from aiclient.providers.openai_compatible import CompatibleProvider
 from aiclient.providers.vertex import VertexProvider
 
 URL = "https://service.test/v1"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from ..middleware.logging import Logging
 from ..middleware.retry import Retry
-from ..providers.compatible import CompatibleProvider
+from ..providers.openai_compatible import CompatibleProvider
 from ..sync import Client
 from ..testutil.faults import Fault, rate_limited
 from ..testutil.server import LoopbackServer

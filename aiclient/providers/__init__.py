@@ -10,32 +10,40 @@ if TYPE_CHECKING:
     from .anthropic import AnthropicProvider
     from .azure import AzureOpenAIProvider
     from .bedrock import BedrockProvider
-    from .compatible import CompatibleProvider
+    from .cohere import CohereProvider
     from .gemini import GeminiProvider
+    from .mistral import MistralProvider
     from .ollama import OllamaProvider
     from .openai import OpenAIProvider
+    from .openai_compatible import CompatibleProvider, compatible
     from .vertex import VertexProvider
 
 __all__ = [
     "AnthropicProvider",
     "AzureOpenAIProvider",
     "BedrockProvider",
+    "CohereProvider",
     "CompatibleProvider",
     "GeminiProvider",
+    "MistralProvider",
     "OllamaProvider",
     "OpenAIProvider",
     "VertexProvider",
+    "compatible",
 ]
 
 _MODULES: Final = {
     "AnthropicProvider": ".anthropic",
     "AzureOpenAIProvider": ".azure",
     "BedrockProvider": ".bedrock",
-    "CompatibleProvider": ".compatible",
+    "CohereProvider": ".cohere",
+    "CompatibleProvider": ".openai_compatible",
     "GeminiProvider": ".gemini",
+    "MistralProvider": ".mistral",
     "OllamaProvider": ".ollama",
     "OpenAIProvider": ".openai",
     "VertexProvider": ".vertex",
+    "compatible": ".openai_compatible",
 }
 
 

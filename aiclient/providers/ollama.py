@@ -47,7 +47,8 @@ class OllamaProvider(HTTPProvider):
         address = base_url or os.environ.get("OLLAMA_BASE_URL") or BASE_URL
         super().__init__(
             name=name,
-            endpoint=Endpoint(address, headers=headers, allow_insecure=allow_insecure),
+            # The address of its compatible surface, which other libraries want in the same variable, leads here too.
+            endpoint=Endpoint(address.rstrip("/").removesuffix("/v1"), headers=headers, allow_insecure=allow_insecure),
             key=ApiKey(api_key, provider=name, optional=True),
             vendor="ollama",
             model=model,

@@ -58,7 +58,7 @@ class OpenAIChat:
             body["stream"] = True
             if self.profile.stream_options:
                 body["stream_options"] = {"include_usage": True}
-        body.update(extra_of(options.extra, self.profile, self.origin))
+        body.update({**self.profile.always, **extra_of(options.extra, self.profile, self.origin)})
         call = HTTPCall("POST", "/chat/completions", [("Content-Type", "application/json")], dumps(body))
         return call, notes.taken()
 

@@ -44,8 +44,10 @@ class OpenAIEmbeddings:
         if self.profile.base64:
             body["encoding_format"] = "base64"
         if request.dimensions is not None:
-            body["dimensions"] = request.dimensions
-        if request.user_id is not None:
+            body[self.profile.dimensions] = request.dimensions
+        if request.user_id is not None and "user_id" in self.profile.lacks:
+            notes.unsupported("user_id")
+        elif request.user_id is not None:
             body["user"] = request.user_id
         if request.task is not None:
             notes.unsupported("task")

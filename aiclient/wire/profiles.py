@@ -6,9 +6,10 @@ or the page. Answers need no rows: one decoder reads them all.
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from collections.abc import Mapping
+from typing import Any, Final, Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 __all__ = ["COMPATIBLE", "OPENAI", "PROFILES", "Profile"]
 
@@ -33,6 +34,7 @@ class Profile:
         prompt_cache: Whether `prompt_cache_key` and `prompt_cache_retention` are known.
         base64: Whether embeddings come as base64 when asked for.
         embeddings_limit: Texts that one embeddings request may carry.
+        dimensions: Field for the length of the vectors.
         lacks: Options that the service refuses or ignores, by our name (`n` stands for more than one answer); and of
             messages the fields `name` and `refusal`. They are left out, with a warning.
         documents: The kind of content part that takes a document: OpenAI's `file`, or `document_url`.
@@ -40,6 +42,7 @@ class Profile:
         prefix: Whether an assistant's message at the end, which the answer is to continue, must be marked as `prefix`.
         assistant_after_tools: Whether only the assistant may speak after a tool's result.
         tool_id_length: Letters and digits that the id of a tool call must have; None takes any id.
+        always: Fields that go with every chat request, unless `extra` holds them.
     """
 
     name: str
@@ -57,12 +60,14 @@ class Profile:
     prompt_cache: bool = False
     base64: bool = False
     embeddings_limit: int = 2048
+    dimensions: str = "dimensions"
     lacks: frozenset[str] = frozenset()
     documents: Literal["file", "document_url"] = "file"
     thinking_parts: bool = False
     prefix: bool = False
     assistant_after_tools: bool = False
     tool_id_length: int | None = None
+    always: Mapping[str, Any] = field(factory=dict)
 
 
 OPENAI: Final = Profile(
@@ -90,7 +95,11 @@ PROFILES: Final[dict[str, Profile]] = {
             # api-docs.deepseek.com "Thinking Mode": within a tool loop the thinking must come back, else 400
             reasoning_back="reasoning_content",
         ),
-        Profile(name="groq"),  # 313062396fa1: max_tokens, stream_options; 1d84553692e8: reasoning_effort
+        Profile(
+            name="groq",  # 313062396fa1: max_tokens, stream_options; 1d84553692e8: reasoning_effort
+            # "Currently unsupported OpenAI features", console.groq.com/docs/openai, read 2026-11: a 400 each
+            lacks=frozenset({"logprobs", "n", "name"}),
+        ),
         Profile(
             name="mistral",
             stream_options=False,  # 19496d7b25b2, as the next two; fields it does not know are a 422
@@ -103,9 +112,31 @@ PROFILES: Final[dict[str, Profile]] = {
             thinking_parts=True,  # ThinkChunk of the SDK; `reasoning_content` is a 422: github BerriAI/litellm issue 30835
             prefix=True,  # "Prefix", docs.mistral.ai/capabilities/completion; 0f683c50db4f names the field
             assistant_after_tools=True,  # "Unexpected role 'user' after role 'tool'": 0f683c50db4f; code 3230
+            dimensions="output_dimension",  # EmbeddingRequest of the SDK
             tool_id_length=9,  # "must be a-z, A-Z, 0-9, with a length of 9": github anomalyco/opencode issue 1680; code 3280
         ),
-        Profile(name="cerebras", reasoning_back="reasoning"),  # 41fc552352b0
+        Profile(
+            name="cerebras",
+            reasoning_back="reasoning",  # 41fc552352b0
+            # "Currently unsupported OpenAI features", inference-docs.cerebras.ai/resources/openai, as github
+            # pydantic/pydantic-ai 4fda38988f29 (2026-08-23) reads it: a 400 each
+            parallel_tool_calls=False,
+            lacks=frozenset({"frequency_penalty", "presence_penalty", "service_tier"}),
+        ),
+        Profile(name="llamacpp", top_k=True),  # github ggml-org/llama.cpp 00dc8057ab28, tools/server/README.md
+        Profile(
+            name="minimax",
+            max_tokens="max_completion_tokens",  # java.agentscope.io, "MiniMax", read 2026-11: max_tokens is deprecated
+            # platform.minimaxi.com "text-openai-api", read 2026-11: without it the thinking stands inside the text
+            always={"reasoning_split": True},
+        ),
+        Profile(
+            name="moonshot",
+            # "Migrating from OpenAI to Kimi API", platform.kimi.ai/docs/guide/migrating-from-openai-to-kimi, read 2026-11
+            required=None,
+            # librechat.ai "Moonshot", read 2026-11: "reasoning_content is missing in assistant tool call message"
+            reasoning_back="reasoning_content",
+        ),
         Profile(name="ollama", reasoning_back="reasoning"),  # 1f32287e12b3: stream_options; fe70ceee8287
         Profile(
             name="openrouter",
@@ -113,8 +144,10 @@ PROFILES: Final[dict[str, Profile]] = {
             top_k=True,  # ab62d56d9caa
         ),
         Profile(name="perplexity"),  # eff74b11be4c: stream_options
+        Profile(name="snowflake", reasoning_object=True),  # 8ed3a94fccfb, with a Claude model
         Profile(name="together", top_k=True),  # 2d21d1dca5b5
         Profile(name="vercel", reasoning_object=True),  # 111022b015dd
+        Profile(name="vllm", top_k=True),  # "OpenAI-compatible server", docs.vllm.ai, "Extra parameters", read 2026-11
         Profile(name="xai", reasoning_back="reasoning_content"),  # 164a3fefc5fb: stream_options; a9823f144b8c
         Profile(
             name="zai",  # 10b58bf506c5: stream_options
