@@ -8,14 +8,17 @@ speaks on purpose stands in LEFT_OUT, with the reason.
 from functools import partial
 
 from attrs import frozen
-from conformance_rules import ANTHROPIC, GEMINI, OLLAMA, OPENAI, RESPONSES, Rules
+from conformance_rules import ANTHROPIC, COHERE, GEMINI, OLLAMA, OPENAI, RESPONSES, Rules
 
 from aiclient.providers.anthropic import AnthropicProvider
 from aiclient.providers.azure import AzureOpenAIProvider
+from aiclient.providers.cohere import CohereProvider
 from aiclient.providers.gemini import GeminiProvider
+from aiclient.providers.mistral import MistralProvider
 from aiclient.providers.ollama import OllamaProvider
 from aiclient.providers.openai import OpenAIProvider
 from aiclient.providers.openai_compatible import CompatibleProvider
+from aiclient.providers.openai_compatible import compatible as of_the_table
 from aiclient.providers.vertex import VertexProvider
 
 URL = "https://service.test/v1"
@@ -31,7 +34,13 @@ class Api:
 
 
 def compatible(name, profile=None, *, base_url=URL, **options):
+    """A server of which only the protocol is known."""
     return CompatibleProvider(base_url, api_key="test-key", profile=profile, name=name, **options)
+
+
+def listed(name, *, base_url=URL, **options):
+    """A service of the table in aiclient.providers.services."""
+    return of_the_table(name, api_key="test-key", base_url=base_url, **options)
 
 
 def responses(name, *, base_url=URL, **options):
@@ -49,6 +58,8 @@ def vertex(*, base_url=None, **options):
 openai = partial(OpenAIProvider, "sk-test-key")
 anthropic = partial(AnthropicProvider, "sk-ant-test")
 gemini = partial(GeminiProvider, "test-key")
+cohere = partial(CohereProvider, "test-key")
+mistral = partial(MistralProvider, "test-key")
 
 APIS = {
     "anthropic.chat": Api("chat", partial(compatible, "anthropic")),
@@ -61,11 +72,13 @@ APIS = {
     "bedrock_mantle.models": Api("models", partial(compatible, "bedrock_mantle")),
     "bedrock_mantle.openai_chat": Api("chat", partial(compatible, "bedrock_mantle")),
     "bedrock_mantle.responses": Api("chat", partial(responses, "bedrock_mantle"), RESPONSES),
-    "cerebras.chat": Api("chat", partial(compatible, "cerebras", "cerebras")),
-    "cerebras.models": Api("models", partial(compatible, "cerebras", "cerebras")),
+    "cerebras.chat": Api("chat", partial(listed, "cerebras")),
+    "cerebras.models": Api("models", partial(listed, "cerebras")),
+    "cohere.chat_v2": Api("chat", cohere, COHERE),
+    "cohere.embeddings_v2": Api("embeddings", cohere, COHERE),
     "compat.chat": Api("chat", partial(compatible, "compat")),
     "crusoe.chat": Api("chat", partial(compatible, "crusoe")),
-    "deepseek.chat": Api("chat", partial(compatible, "deepseek", "deepseek")),
+    "deepseek.chat": Api("chat", partial(listed, "deepseek")),
     "deepseek.responses": Api("chat", partial(responses, "deepseek"), RESPONSES),
     "gateway.chat": Api("chat", partial(compatible, "gateway")),
     "gateway.generate": Api("chat", gemini, GEMINI),
@@ -80,15 +93,15 @@ APIS = {
     "google.stream": Api("chat", gemini, GEMINI),
     "google.stream_json": Api("chat", gemini, GEMINI),
     "gpustack.chat": Api("chat", partial(compatible, "gpustack")),
-    "groq.chat": Api("chat", partial(compatible, "groq", "groq")),
+    "groq.chat": Api("chat", partial(listed, "groq")),
     "heroku.chat": Api("chat", partial(compatible, "heroku")),
-    "huggingface.chat": Api("chat", partial(compatible, "huggingface")),
+    "huggingface.chat": Api("chat", partial(listed, "huggingface")),
     "local.chat": Api("chat", partial(compatible, "local")),
     "local.embeddings": Api("embeddings", partial(compatible, "local")),
     "local.messages": Api("chat", anthropic, ANTHROPIC),
     "local.responses": Api("chat", partial(responses, "local"), RESPONSES),
-    "mistral.chat": Api("chat", partial(compatible, "mistral", "mistral")),
-    "mistral.embeddings": Api("embeddings", partial(compatible, "mistral", "mistral")),
+    "mistral.chat": Api("chat", mistral),
+    "mistral.embeddings": Api("embeddings", mistral),
     "ollama.chat": Api("chat", OllamaProvider, OLLAMA),
     "ollama.embed": Api("embeddings", OllamaProvider, OLLAMA),
     "ollama.models": Api("models", OllamaProvider, OLLAMA),
@@ -99,16 +112,16 @@ APIS = {
     "openai.models": Api("models", openai),
     "openai.responses": Api("chat", partial(openai, api="responses"), RESPONSES),
     "openai.responses_input_tokens": Api("count", partial(openai, api="responses"), RESPONSES),
-    "openrouter.chat": Api("chat", partial(compatible, "openrouter", "openrouter")),
-    "openrouter.embeddings": Api("embeddings", partial(compatible, "openrouter", "openrouter")),
-    "openrouter.models": Api("models", partial(compatible, "openrouter", "openrouter")),
+    "openrouter.chat": Api("chat", partial(listed, "openrouter")),
+    "openrouter.embeddings": Api("embeddings", partial(listed, "openrouter")),
+    "openrouter.models": Api("models", partial(listed, "openrouter")),
     "openrouter.responses": Api("chat", partial(responses, "openrouter"), RESPONSES),
-    "perplexity.chat": Api("chat", partial(compatible, "perplexity", "perplexity")),
-    "perplexity.embeddings": Api("embeddings", partial(compatible, "perplexity", "perplexity")),
-    "perplexity.models": Api("models", partial(compatible, "perplexity", "perplexity")),
-    "snowflake.chat": Api("chat", partial(compatible, "snowflake")),
-    "together.chat": Api("chat", partial(compatible, "together", "together")),
-    "vercel_gateway.chat": Api("chat", partial(compatible, "vercel_gateway", "vercel")),
+    "perplexity.chat": Api("chat", partial(listed, "perplexity")),
+    "perplexity.embeddings": Api("embeddings", partial(listed, "perplexity")),
+    "perplexity.models": Api("models", partial(listed, "perplexity")),
+    "snowflake.chat": Api("chat", partial(listed, "snowflake")),
+    "together.chat": Api("chat", partial(listed, "together")),
+    "vercel_gateway.chat": Api("chat", partial(listed, "vercel")),
     "vertex.anthropic_messages": Api("chat", vertex, ANTHROPIC),
     "vertex.count_tokens": Api("count", vertex, GEMINI),
     "vertex.embeddings": Api("embeddings", vertex, GEMINI),
@@ -117,9 +130,9 @@ APIS = {
     "vertex.stream_json": Api("chat", vertex, GEMINI),
     "voyage.embeddings": Api("embeddings", partial(compatible, "voyage")),
     "writer.chat": Api("chat", partial(compatible, "writer")),
-    "xai.chat": Api("chat", partial(compatible, "xai", "xai")),
+    "xai.chat": Api("chat", partial(listed, "xai")),
     "xai.responses": Api("chat", partial(responses, "xai"), RESPONSES),
-    "zai.chat": Api("chat", partial(compatible, "zai", "zai")),
+    "zai.chat": Api("chat", partial(listed, "zai")),
 }
 """What is checked."""
 

@@ -4,6 +4,7 @@ Independent of the library's tables on purpose: everything is written down here 
 """
 
 import json
+import re
 from types import MappingProxyType
 
 from attrs import frozen
@@ -226,6 +227,45 @@ GEMINI = Rules(
     events=rb"\r\n\r\n|\n\n|\n}\n?,?\r?\n",  # the last: elements of one JSON array
     code=True,
     reasons={"API_KEY_INVALID": "AuthenticationError"},  # comes with status 400
+)
+
+
+# --- Cohere ---
+
+_COHERE = {
+    "COMPLETE": "stop",
+    "STOP_SEQUENCE": "stop",
+    "MAX_TOKENS": "length",
+    "TOOL_CALL": "tool_calls",
+    "ERROR": "error",
+    "TIMEOUT": "error",
+}
+
+
+def _cohere_usage(usage):
+    """What is billed is another count; the prompt is in `_cohere_more`, for images are told apart from it."""
+    names = usage.keys() - {"input", "billed_input", "billed_output"}
+    return _renamed({name: usage[name] for name in names})
+
+
+def _cohere_more(record, response):
+    expected, counted = record["expected"], response.usage
+    yield "number of citations", expected.get("citations") or 0, len(response.message.citations)
+    yield "the service's finish reason", expected.get("finish_reason"), response.raw_finish_reason
+    for name, of_answer in (("image_tokens", None), ("reasoning_tokens", counted.reasoning_tokens)):
+        told = re.findall(rf'"{name}":\s*(\d+)', record["response"]["body"])
+        if name == "image_tokens" and "input" in expected.get("usage", {}):
+            images = int(told[-1]) if told else 0
+            yield "usage.prompt_tokens", expected["usage"]["input"] + images, counted.prompt_tokens
+        elif told:
+            yield f"usage.{name}", int(told[-1]), of_answer
+
+
+COHERE = Rules(
+    reason=lambda expected: _called(_COHERE.get(expected.get("finish_reason"), "other"), expected),
+    usage=_cohere_usage,
+    reasoning=lambda expected: expected.get("reasoning_text") or expected.get("tool_plan") or "",
+    more=_cohere_more,
 )
 
 
