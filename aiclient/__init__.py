@@ -96,6 +96,7 @@ if TYPE_CHECKING:
     from .stream import ChatStream, End
     from .sync import Client, RequestBuilder
     from .syncstream import Stream
+    from .transport import HTTPLimits
     from .vectors import nearest, similarity
 
 __version__ = "0.1.0.dev0"
@@ -144,6 +145,7 @@ __all__ = [
     "EmptyMessagesError",
     "End",
     "HTTPCall",
+    "HTTPLimits",
     "Health",
     "ImagePart",
     "InvalidMessageError",
@@ -253,6 +255,7 @@ _WHERE = {
     "EmptyMessagesError": ".errors",
     "End": ".stream",
     "HTTPCall": ".request",
+    "HTTPLimits": ".transport",
     "Health": ".abilities",
     "ImagePart": ".messages",
     "InvalidMessageError": ".errors",

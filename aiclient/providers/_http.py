@@ -23,6 +23,7 @@ from ..request import AnyRequest, ChatRequest, EmbeddingRequest, HTTPCall, check
 from ..response import CallWarning, ChatResponse, EmbeddingResponse, Usage
 from ..secrets import MASK, SecretStr, mask
 from ..stream import ChatStream
+from ..transport import HTTPLimits
 from ..wire.codec import ChatWire, EmbeddingWire, Encoded
 from ..wire.failures import failure
 from ..wire.headers import HeaderFacts, facts
@@ -49,6 +50,7 @@ class HTTPProvider:
         embeddings: Codec for embeddings; None if the service has none.
         http_client: An `httpx.AsyncClient` to send through; it is never closed here.
         timeout: Limits of this provider; they only lower those of the call.
+        limits: Connections and sizes.
     """
 
     _OWN: ClassVar[tuple[str, str] | None] = None
@@ -66,6 +68,7 @@ class HTTPProvider:
         embeddings: EmbeddingWire | None = None,
         http_client: Any = None,
         timeout: float | Timeouts | None = None,
+        limits: HTTPLimits | None = None,
     ) -> None:
         self._name = name
         self._endpoint = endpoint
@@ -74,7 +77,7 @@ class HTTPProvider:
         self._model = model
         self._chat = chat
         self._embeddings = embeddings
-        self._http = HTTP(http_client=http_client)
+        self._http = HTTP(http_client=http_client, limits=limits or HTTPLimits())
         self._timeouts = None if timeout is None else Timeouts.of(timeout)
         self._health = HealthCheck()
 

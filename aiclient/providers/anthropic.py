@@ -13,6 +13,7 @@ from ..context import Timeouts
 from ..credentials import ApiKey, KeySource
 from ..request import ChatRequest
 from ..secrets import SecretStr
+from ..transport import HTTPLimits
 from ..wire.anthropic import ANTHROPIC, AnthropicWire
 from ..wire.anthropic_models import decode_models, encode_models
 from ._endpoint import Endpoint
@@ -36,6 +37,7 @@ class AnthropicProvider(HTTPProvider):
             Claude 4).
         http_client: An `httpx.AsyncClient` to send through; it is never closed here.
         timeout: Seconds in all, or Timeouts; they only lower those of the call.
+        limits: Connections and sizes; None is 100 connections at once, 20 of them kept idle for 30 s.
         headers: Sent with every call.
         name: What it is called in errors and journals.
         allow_insecure: Whether the key may travel to another machine over plain http.
@@ -53,6 +55,7 @@ class AnthropicProvider(HTTPProvider):
         max_tokens: int | None = None,
         http_client: Any = None,
         timeout: float | Timeouts | None = None,
+        limits: HTTPLimits | None = None,
         headers: Mapping[str, str] | None = None,
         name: str = "anthropic",
         allow_insecure: bool = False,
@@ -69,6 +72,7 @@ class AnthropicProvider(HTTPProvider):
             chat=self._wire,
             http_client=http_client,
             timeout=timeout,
+            limits=limits,
         )
 
     async def count_tokens(self, request: ChatRequest, /) -> int:

@@ -20,6 +20,7 @@ from ..credentials import ApiKey, KeySource
 from ..errors import ConfigError
 from ..request import ChatRequest, EmbeddingRequest
 from ..secrets import SecretStr
+from ..transport import HTTPLimits
 from ..wire.codec import Encoded
 from ..wire.openai_chat import OpenAIChat
 from ..wire.openai_embeddings import OpenAIEmbeddings
@@ -48,6 +49,7 @@ class AzureOpenAIProvider(HTTPProvider):
         api: The protocol: `chat` or `responses`.
         http_client: An `httpx.AsyncClient` to send through; it is never closed here.
         timeout: Seconds in all, or Timeouts; they only lower those of the call.
+        limits: Connections and sizes; None is 100 connections at once, 20 of them kept idle for 30 s.
         headers: Sent with every call.
         name: What it is called in errors and journals.
     """
@@ -63,6 +65,7 @@ class AzureOpenAIProvider(HTTPProvider):
         api: Literal["chat", "responses"] = "chat",
         http_client: Any = None,
         timeout: float | Timeouts | None = None,
+        limits: HTTPLimits | None = None,
         headers: Mapping[str, str] | None = None,
         name: str = "azure",
     ) -> None:
@@ -94,6 +97,7 @@ class AzureOpenAIProvider(HTTPProvider):
             embeddings=embeddings,
             http_client=http_client,
             timeout=timeout,
+            limits=limits,
         )
 
     def _auth(self, secret: SecretStr) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ from ..errors import ConfigError
 from ..http import Head
 from ..request import ChatRequest, HTTPCall
 from ..secrets import SecretStr
+from ..transport import HTTPLimits
 from ..wire.amazon import amazon_name, amazon_status
 from ..wire.complaints import Complaint
 from ..wire.converse import ConverseWire
@@ -50,6 +51,7 @@ class BedrockProvider(HTTPProvider):
         base_url: None reads `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`, else the region's own.
         http_client: An `httpx.AsyncClient` to send through; it is never closed here.
         timeout: Seconds in all, or Timeouts; they only lower those of the call.
+        limits: Connections and sizes; None is 100 connections at once, 20 of them kept idle for 30 s.
         headers: Sent with every call.
         name: What it is called in errors and journals.
     """
@@ -64,6 +66,7 @@ class BedrockProvider(HTTPProvider):
         base_url: str | None = None,
         http_client: Any = None,
         timeout: float | Timeouts | None = None,
+        limits: HTTPLimits | None = None,
         headers: Mapping[str, str] | None = None,
         name: str = "bedrock",
     ) -> None:
@@ -91,6 +94,7 @@ class BedrockProvider(HTTPProvider):
             chat=self._wire,
             http_client=http_client,
             timeout=timeout,
+            limits=limits,
         )
 
     async def count_tokens(self, request: ChatRequest, /) -> int:

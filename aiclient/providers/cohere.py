@@ -10,6 +10,7 @@ from ..abilities import ListedModel
 from ..context import Timeouts
 from ..credentials import ApiKey, KeySource
 from ..request import ChatRequest
+from ..transport import HTTPLimits
 from ..wire.cohere import CohereChat
 from ..wire.cohere_embeddings import CohereEmbeddings
 from ..wire.cohere_models import LONGEST_TEXT, decode_models, decode_tokens, encode_models, encode_tokens, texts_of
@@ -31,6 +32,7 @@ class CohereProvider(HTTPProvider):
         base_url: None reads `CO_API_URL`, else Cohere's own; the protocol's paths begin with the API's version.
         http_client: An `httpx.AsyncClient` to send through; it is never closed here.
         timeout: Seconds in all, or Timeouts; they only lower those of the call.
+        limits: Connections and sizes; None is 100 connections at once, 20 of them kept idle for 30 s.
         headers: Sent with every call.
         name: What it is called in errors and journals.
         allow_insecure: Whether the key may travel to another machine over plain http.
@@ -44,6 +46,7 @@ class CohereProvider(HTTPProvider):
         base_url: str | None = None,
         http_client: Any = None,
         timeout: float | Timeouts | None = None,
+        limits: HTTPLimits | None = None,
         headers: Mapping[str, str] | None = None,
         name: str = "cohere",
         allow_insecure: bool = False,
@@ -62,6 +65,7 @@ class CohereProvider(HTTPProvider):
             embeddings=CohereEmbeddings(),
             http_client=http_client,
             timeout=timeout,
+            limits=limits,
         )
 
     async def count_tokens(self, request: ChatRequest, /) -> int:

@@ -11,6 +11,7 @@ from ..context import Timeouts
 from ..credentials import ApiKey, KeySource
 from ..request import ChatRequest
 from ..secrets import SecretStr
+from ..transport import HTTPLimits
 from ..wire.gemini import GeminiWire
 from ..wire.gemini_embeddings import GeminiEmbeddings
 from ..wire.gemini_tokens import decode_count, decode_models, encode_models
@@ -32,6 +33,7 @@ class GeminiProvider(HTTPProvider):
         base_url: None reads `GOOGLE_GEMINI_BASE_URL`, else Google's own; the API's version is part of it.
         http_client: An `httpx.AsyncClient` to send through; it is never closed here.
         timeout: Seconds in all, or Timeouts; they only lower those of the call.
+        limits: Connections and sizes; None is 100 connections at once, 20 of them kept idle for 30 s.
         headers: Sent with every call.
         name: What it is called in errors and journals.
         allow_insecure: Whether the key may travel to another machine over plain http.
@@ -47,6 +49,7 @@ class GeminiProvider(HTTPProvider):
         base_url: str | None = None,
         http_client: Any = None,
         timeout: float | Timeouts | None = None,
+        limits: HTTPLimits | None = None,
         headers: Mapping[str, str] | None = None,
         name: str = "gemini",
         allow_insecure: bool = False,
@@ -64,6 +67,7 @@ class GeminiProvider(HTTPProvider):
             embeddings=GeminiEmbeddings(),
             http_client=http_client,
             timeout=timeout,
+            limits=limits,
         )
 
     async def count_tokens(self, request: ChatRequest, /) -> int:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from ..abilities import ListedModel
 from ..context import Timeouts
 from ..credentials import ApiKey, KeySource
+from ..transport import HTTPLimits
 from ..wire.openai_chat import OpenAIChat
 from ..wire.openai_embeddings import OpenAIEmbeddings
 from ..wire.openai_models import decode_model, decode_models, encode_model, encode_models
@@ -32,6 +33,7 @@ class MistralProvider(HTTPProvider):
         base_url: None is Mistral's own.
         http_client: An `httpx.AsyncClient` to send through; it is never closed here.
         timeout: Seconds in all, or Timeouts; they only lower those of the call.
+        limits: Connections and sizes; None is 100 connections at once, 20 of them kept idle for 30 s.
         headers: Sent with every call.
         name: What it is called in errors and journals.
         allow_insecure: Whether the key may travel to another machine over plain http.
@@ -45,6 +47,7 @@ class MistralProvider(HTTPProvider):
         base_url: str | None = None,
         http_client: Any = None,
         timeout: float | Timeouts | None = None,
+        limits: HTTPLimits | None = None,
         headers: Mapping[str, str] | None = None,
         name: str = "mistral",
         allow_insecure: bool = False,
@@ -60,6 +63,7 @@ class MistralProvider(HTTPProvider):
             embeddings=OpenAIEmbeddings(profile),
             http_client=http_client,
             timeout=timeout,
+            limits=limits,
         )
 
     async def list_models(self) -> tuple[ListedModel, ...]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from ..abilities import ListedModel
 from ..context import Timeouts
 from ..credentials import ApiKey, KeySource
+from ..transport import HTTPLimits
 from ..wire.ollama import OllamaChat, OllamaEmbeddings, decode_models, encode_models
 from ._endpoint import Endpoint
 from ._http import HTTPProvider
@@ -27,6 +28,7 @@ class OllamaProvider(HTTPProvider):
         api_key: For a server behind a gateway; None sends none.
         http_client: An `httpx.AsyncClient` to send through; it is never closed here.
         timeout: Seconds in all, or Timeouts; they only lower those of the call.
+        limits: Connections and sizes; None is 100 connections at once, 20 of them kept idle for 30 s.
         headers: Sent with every call.
         name: What it is called in errors and journals.
         allow_insecure: Whether a key may travel to another machine over plain http.
@@ -40,6 +42,7 @@ class OllamaProvider(HTTPProvider):
         api_key: KeySource | None = None,
         http_client: Any = None,
         timeout: float | Timeouts | None = None,
+        limits: HTTPLimits | None = None,
         headers: Mapping[str, str] | None = None,
         name: str = "ollama",
         allow_insecure: bool = False,
@@ -56,6 +59,7 @@ class OllamaProvider(HTTPProvider):
             embeddings=OllamaEmbeddings(),
             http_client=http_client,
             timeout=timeout,
+            limits=limits,
         )
 
     async def list_models(self) -> tuple[ListedModel, ...]:

@@ -11,6 +11,7 @@ from ..context import Timeouts
 from ..credentials import ApiKey, KeySource
 from ..errors import ConfigError, UnsupportedFeatureError
 from ..request import ChatRequest
+from ..transport import HTTPLimits
 from ..wire.openai_chat import OpenAIChat
 from ..wire.openai_embeddings import OpenAIEmbeddings
 from ..wire.openai_models import decode_model, decode_models, encode_model, encode_models
@@ -35,6 +36,7 @@ class OpenAIProvider(HTTPProvider):
         project: None reads `OPENAI_PROJECT_ID`.
         http_client: An `httpx.AsyncClient` to send through; it is never closed here.
         timeout: Seconds in all, or Timeouts; they only lower those of the call.
+        limits: Connections and sizes; None is 100 connections at once, 20 of them kept idle for 30 s.
         headers: Sent with every call.
         name: What it is called in errors and journals.
         allow_insecure: Whether the key may travel to another machine over plain http.
@@ -53,6 +55,7 @@ class OpenAIProvider(HTTPProvider):
         project: str | None = None,
         http_client: Any = None,
         timeout: float | Timeouts | None = None,
+        limits: HTTPLimits | None = None,
         headers: Mapping[str, str] | None = None,
         name: str = "openai",
         allow_insecure: bool = False,
@@ -79,6 +82,7 @@ class OpenAIProvider(HTTPProvider):
             embeddings=OpenAIEmbeddings(),
             http_client=http_client,
             timeout=timeout,
+            limits=limits,
         )
 
     async def count_tokens(self, request: ChatRequest, /) -> int:

@@ -15,6 +15,7 @@ from ..abilities import ListedModel
 from ..context import Timeouts
 from ..credentials import ApiKey, KeySource
 from ..errors import ConfigError, InvalidProviderError
+from ..transport import HTTPLimits
 from ..wire.openai_chat import OpenAIChat
 from ..wire.openai_embeddings import OpenAIEmbeddings
 from ..wire.openai_models import decode_model, decode_models, encode_model, encode_models
@@ -40,6 +41,7 @@ class CompatibleProvider(HTTPProvider):
         name: What it is called in errors and journals; None is the profile's name, else the host.
         http_client: An `httpx.AsyncClient` to send through; it is never closed here.
         timeout: Seconds in all, or Timeouts; they only lower those of the call.
+        limits: Connections and sizes; None is 100 connections at once, 20 of them kept idle for 30 s.
         headers: Sent with every call.
         allow_insecure: Whether a key may travel to another machine over plain http.
     """
@@ -56,6 +58,7 @@ class CompatibleProvider(HTTPProvider):
         name: str | None = None,
         http_client: Any = None,
         timeout: float | Timeouts | None = None,
+        limits: HTTPLimits | None = None,
         headers: Mapping[str, str] | None = None,
         allow_insecure: bool = False,
     ) -> None:
@@ -74,6 +77,7 @@ class CompatibleProvider(HTTPProvider):
             embeddings=OpenAIEmbeddings(understood, origin=vendor),
             http_client=http_client,
             timeout=timeout,
+            limits=limits,
         )
 
     async def list_models(self) -> tuple[ListedModel, ...]:
@@ -105,6 +109,7 @@ def compatible(
     name: str | None = None,
     http_client: Any = None,
     timeout: float | Timeouts | None = None,
+    limits: HTTPLimits | None = None,
     headers: Mapping[str, str] | None = None,
     allow_insecure: bool = False,
     **places: str,
@@ -119,6 +124,7 @@ def compatible(
         name: What it is called in errors and journals; None is the service's name.
         http_client: As for CompatibleProvider, as are those below.
         timeout: Seconds in all, or Timeouts.
+        limits: Connections and sizes; None is 100 connections at once, 20 of them kept idle for 30 s.
         headers: Sent with every call.
         allow_insecure: Whether the key may travel to another machine over plain http.
         places: What stands for the words in braces of the row's address; None reads the row's variables.
@@ -143,6 +149,7 @@ def compatible(
         name=name or service,
         http_client=http_client,
         timeout=timeout,
+        limits=limits,
         headers=headers,
         allow_insecure=allow_insecure,
     )

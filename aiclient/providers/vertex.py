@@ -21,8 +21,9 @@ from attrs import evolve
 
 from ..context import Timeouts
 from ..credentials import ApiKey, KeySource
-from ..errors import ConfigError
+from ..errors import AIClientError, AuthenticationError, ConfigError, ConnectError
 from ..request import ChatRequest, EmbeddingRequest
+from ..transport import HTTPLimits
 from ..wire.anthropic import VERTEX, AnthropicWire
 from ..wire.codec import ChatWire, Encoded
 from ..wire.gemini import GeminiWire
@@ -42,6 +43,8 @@ _MOST_TOKENS: Final = 20_000
 """Of all texts of an exchange; taken as characters here, of which a token has at least one."""
 _LONGEST_REFRESH: Final = 30.0
 """Seconds for one exchange with Google's token service."""
+_LONGEST_TOLD: Final = 200
+"""Characters of what google-auth says of a failure."""
 
 
 class VertexProvider(HTTPProvider):
@@ -57,6 +60,7 @@ class VertexProvider(HTTPProvider):
         base_url: Another address than the location's own.
         http_client: An `httpx.AsyncClient` to send through; it is never closed here.
         timeout: Seconds in all, or Timeouts; they only lower those of the call.
+        limits: Connections and sizes; None is 100 connections at once, 20 of them kept idle for 30 s.
         headers: Sent with every call.
         name: What it is called in errors and journals.
     """
@@ -71,6 +75,7 @@ class VertexProvider(HTTPProvider):
         base_url: str | None = None,
         http_client: Any = None,
         timeout: float | Timeouts | None = None,
+        limits: HTTPLimits | None = None,
         headers: Mapping[str, str] | None = None,
         name: str = "vertex",
     ) -> None:
@@ -90,6 +95,7 @@ class VertexProvider(HTTPProvider):
             embeddings=_PublishedEmbeddings(vertex=True),
             http_client=http_client,
             timeout=timeout,
+            limits=limits,
         )
 
     def _wire_for(self, model: str) -> ChatWire:
@@ -161,9 +167,23 @@ def _token_of(credentials: Any) -> KeySource:
         return str(held[0].token)
 
     async def token() -> str:
-        return await asyncio.to_thread(refreshed)
+        try:
+            return await asyncio.to_thread(refreshed)
+        except Exception as problem:  # noqa: BLE001  # google-auth's own classes are known by name only
+            failure = _typed(problem)
+        raise failure
 
     return token
+
+
+def _typed(problem: Exception) -> Exception:
+    """Return what a failing refresh means in this library's words; a bug stays what it is."""
+    told = f"Google's credentials could not be had: {type(problem).__name__}: {str(problem)[:_LONGEST_TOLD]}"
+    if type(problem).__name__ == "DefaultCredentialsError":
+        return ConfigError(told)
+    if isinstance(problem, OSError) or getattr(problem, "retryable", False) is True:
+        return problem if isinstance(problem, AIClientError) else ConnectError(told)
+    return AuthenticationError(told) if type(problem).__module__.startswith("google.auth") else problem
 
 
 def _found(path: str | os.PathLike[str] | None) -> Any:
@@ -176,7 +196,11 @@ def _found(path: str | os.PathLike[str] | None) -> Any:
         raise ConfigError("Vertex AI needs google-auth to find credentials: pip install 'aiclient[vertex]'")
     if path is None:
         return auth.default(scopes=[SCOPE])[0]
-    return service_account.Credentials.from_service_account_file(os.fspath(path), scopes=[SCOPE])
+    try:
+        return service_account.Credentials.from_service_account_file(os.fspath(path), scopes=[SCOPE])
+    except (OSError, ValueError) as problem:
+        told = f"the credentials in {os.fspath(path)} cannot be read: {type(problem).__name__}"
+    raise ConfigError(told)
 
 
 class _Answer:
