@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import attrs
@@ -78,6 +79,18 @@ def ours(answer: aiclient.ChatResponse) -> Seen:
         completion=answer.usage.completion_tokens,
         model=answer.model,
     )
+
+
+def in_a_loop(provider, method, *arguments):
+    """Call what only the asynchronous provider offers."""
+
+    async def call():
+        try:
+            return await getattr(provider, method)(*arguments)
+        finally:
+            await provider.close()
+
+    return asyncio.run(call())
 
 
 class Oracle:

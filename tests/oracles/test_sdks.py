@@ -6,8 +6,6 @@ vendor's wire); and our provider, over the same HTTP, understands the same (so t
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 import aiclient
@@ -16,7 +14,7 @@ from aiclient.request import ChatRequest, EmbeddingRequest
 from aiclient.testutil.server import Fault, LoopbackServer
 
 from . import sdk_anthropic, sdk_google, sdk_openai, sdk_others
-from .seen import CALLED, CUT, CUT_REPLY, KEY, PLAIN, QUESTION, REPLY, THINKING, THOUGHT, TOOL, ours
+from .seen import CALLED, CUT, CUT_REPLY, KEY, PLAIN, QUESTION, REPLY, THINKING, THOUGHT, TOOL, in_a_loop, ours
 
 ORACLES = [
     sdk_openai.OpenAIChat,
@@ -127,16 +125,6 @@ def test_tokens_are_counted_alike(oracle):
     assert oracle.count() == 3
     request = ChatRequest([aiclient.Message("user", QUESTION)])
     assert in_a_loop(oracle.provider(), "count_tokens", request) == 3
-
-
-def in_a_loop(provider, method, *arguments):
-    async def call():
-        try:
-            return await getattr(provider, method)(*arguments)
-        finally:
-            await provider.close()
-
-    return asyncio.run(call())
 
 
 @WAYS
