@@ -63,7 +63,7 @@ def _part(block: Any, number: int, origin: str) -> Part:
             )
         case {"reasoningContent": {"reasoningText": {"text": str(thought)} as inner}}:
             return ReasoningPart(thought, inner.get("signature") or None, origin=origin)
-        case {"citationsContent": {"citations": list()} as cited}:
+        case {"citationsContent": Mapping() as cited} if isinstance(cited.get("citations", []), list):
             return _cited(cited, origin)
         case {"image": Mapping() as image} if (part := image_part(image, origin)) is not None:
             return part
@@ -83,7 +83,7 @@ def _cited(block: Json, origin: str) -> Part:
     rest = {key: value for key, value in block.items() if key not in ("content", "citations")}
     if content is not None and content != [{"text": text}]:
         rest["content"] = content
-    cited = tuple(citation(item) for item in block["citations"])
+    cited = tuple(citation(item) for item in block.get("citations", ()))
     return TextPart(text, cited, origin=origin, provider_data=rest or None)
 
 
