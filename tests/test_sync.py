@@ -292,7 +292,7 @@ def test_an_interrupted_stream_ends_as_cancelled(interrupt_me):
     class Hanging(Counting):
         async def __anext__(self):
             if self.pulled:
-                while not reading.is_set():
+                while not reading.is_set():  # noqa: ASYNC110  # a thread sets it
                     await asyncio.sleep(0)
                 interrupt_me()
                 await asyncio.Event().wait()
