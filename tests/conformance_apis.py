@@ -8,10 +8,11 @@ speaks on purpose stands in LEFT_OUT, with the reason.
 from functools import partial
 
 from attrs import frozen
-from conformance_rules import ANTHROPIC, COHERE, GEMINI, OLLAMA, OPENAI, RESPONSES, Rules
+from conformance_rules import ANTHROPIC, COHERE, CONVERSE, GEMINI, OLLAMA, OPENAI, RESPONSES, Rules
 
 from aiclient.providers.anthropic import AnthropicProvider
 from aiclient.providers.azure import AzureOpenAIProvider
+from aiclient.providers.bedrock import BedrockProvider
 from aiclient.providers.cohere import CohereProvider
 from aiclient.providers.gemini import GeminiProvider
 from aiclient.providers.mistral import MistralProvider
@@ -57,6 +58,7 @@ def vertex(*, base_url=None, **options):
 
 openai = partial(OpenAIProvider, "sk-test-key")
 anthropic = partial(AnthropicProvider, "sk-ant-test")
+bedrock = partial(BedrockProvider, "us-east-1", bearer_token="test-key")
 gemini = partial(GeminiProvider, "test-key")
 cohere = partial(CohereProvider, "test-key")
 mistral = partial(MistralProvider, "test-key")
@@ -69,6 +71,9 @@ APIS = {
     "azure.chat": Api("chat", partial(azure, "chat")),
     "azure.embeddings": Api("embeddings", partial(azure, "chat")),
     "azure.responses": Api("chat", partial(azure, "responses"), RESPONSES),
+    "bedrock.converse": Api("chat", bedrock, CONVERSE),
+    "bedrock.converse_stream": Api("chat", bedrock, CONVERSE),
+    "bedrock.count_tokens": Api("count", bedrock, CONVERSE),
     "bedrock_mantle.models": Api("models", partial(compatible, "bedrock_mantle")),
     "bedrock_mantle.openai_chat": Api("chat", partial(compatible, "bedrock_mantle")),
     "bedrock_mantle.responses": Api("chat", partial(responses, "bedrock_mantle"), RESPONSES),

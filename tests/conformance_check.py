@@ -38,7 +38,7 @@ BY_CODE = {"ModelNotFoundError", "QuotaExceededError", "ContextLengthError", "Co
 
 def chat(record, response, error, rules):
     """Yield what differs, as (what, expected, got)."""
-    expected = record["expected"]
+    expected = rules.told(record)
     if "error" in expected:
         yield from _error(record, error, rules)
         response = error.partial if error is not None else response
@@ -108,11 +108,12 @@ def _usage(expected, usage, rules):
 
 
 def _error(record, error, rules):
-    expected, body = record["expected"]["error"], record["response"]["body"]
+    expected, response = record["expected"]["error"], record["response"]
     if error is None:
         yield "error", expected.get("class"), None
         return
-    told = [name for word, name in rules.reasons.items() if word in body]
+    said = response["body"] + " ".join(response["headers"].values())
+    told = [name for word, name in rules.reasons.items() if word in said]
     name = told[0] if told else ERRORS.get(expected.get("class")) or BY_STATUS.get(expected.get("status"))
     if name is not None and not isinstance(error, getattr(errors, name)) and type(error).__name__ not in BY_CODE:
         yield "error class", expected["class"], type(error).__name__

@@ -9,9 +9,21 @@ from types import MappingProxyType
 
 from attrs import frozen
 
-from aiclient.messages import OpaquePart, ReasoningPart, TextPart, ToolCall
+from aiclient.messages import OpaquePart, ReasoningPart, RefusalPart, TextPart, ToolCall
 
-SSE_EVENTS = rb"\r\n\r\n|\n\n|\r\r"
+
+def after(pattern):
+    """Return what finds the places after each match of `pattern`."""
+    return lambda body: [match.end() for match in re.finditer(pattern, body)]
+
+
+def after_messages(body):
+    """Return the places after each message of an AWS event stream, which begins with its length."""
+    places, start = [], 0
+    while start + 4 <= len(body):
+        start += max(4, int.from_bytes(body[start : start + 4]))
+        places.append(start)
+    return places
 
 
 @frozen
@@ -21,20 +33,22 @@ class Rules:
     Args:
         reason: Ground truth -> the finish reason.
         usage: Counts as the vendor tells them -> counts under our names; what is left out is not compared.
+        told: Record -> ground truth, where the recorded one means something else than ours.
         reasoning: Ground truth -> the visible thinking.
         thinking: Our message -> the same.
         more: (record, response) -> pairs (what, expected, got) that only this protocol has.
-        events: Pattern of what ends an event of a stream.
+        events: The body of a stream -> the places after each event.
         code: Whether the error's code is the vendor's word for it.
-        reasons: Words in the body of an error -> our class, where they say more than the status does.
+        reasons: Words in the body or headers of an error -> our class, where they say more than the status does.
     """
 
     reason: object
     usage: object
+    told: object = lambda record: record["expected"]
     reasoning: object = lambda expected: expected.get("reasoning_text") or ""
     thinking: object = lambda message: message.reasoning
     more: object = lambda record, response: ()
-    events: bytes = SSE_EVENTS
+    events: object = after(rb"\r\n\r\n|\n\n|\r\r")
     code: bool = False
     reasons: object = MappingProxyType({})
 
@@ -90,7 +104,8 @@ OPENAI = Rules(
 def _responses_reason(expected):
     word = expected.get("finish_reason")
     if word == "incomplete":
-        return {"max_output_tokens": "length", "content_filter": "content_filter"}[expected["incomplete_reason"]]
+        words = {"max_output_tokens": "length", "content_filter": "content_filter"}
+        return words.get(expected.get("incomplete_reason"), "other")
     if word in ("queued", "in_progress"):
         return None
     return _called("stop", expected) if word == "completed" else "other"
@@ -128,7 +143,8 @@ def _anthropic_usage(usage):
     if "input" not in usage:
         return _renamed(usage)
     prompt = usage["input"] + usage.get("cache_read", 0) + usage.get("cache_write", 0)
-    return _renamed(usage, prompt_tokens=prompt, total_tokens=prompt + usage.get("output", 0))
+    total = usage.get("total", prompt + usage.get("output", 0))
+    return _renamed(usage, prompt_tokens=prompt, total_tokens=total)
 
 
 def _block(part):
@@ -144,21 +160,85 @@ def _block(part):
             return data["type"]
 
 
+def _anthropic_told(record):
+    """Add the words of a refusal, of which the SDK's message has a field and the ground truth none."""
+    said = re.search(r'"stop_details":\s*\{[^{}]*"explanation":\s*("(?:[^"\\]|\\.)*")', record["response"]["body"])
+    return {**record["expected"], "refusal": json.loads(said[1])} if said else record["expected"]
+
+
 def _anthropic_more(record, response):
     expected, message = record["expected"], response.message
     opaque = [part.data for part in message.of(OpaquePart)]
     server = [(call["id"], call["name"], call["input"]) for call in opaque if call["type"] == "server_tool_use"]
     wanted = [(call["id"], call["name"], call["arguments"]) for call in expected.get("server_tool_calls") or ()]
     yield "calls of the service's tools", wanted, server
-    yield "blocks", expected.get("block_types") or [], [_block(part) for part in message.parts]
+    yield (
+        "blocks",
+        expected.get("block_types") or [],
+        [_block(part) for part in message.parts if not isinstance(part, RefusalPart)],
+    )
     yield "number of citations", expected.get("citations") or 0, len(message.citations)
     yield "the service's finish reason", expected.get("finish_reason"), response.raw_finish_reason
 
 
 ANTHROPIC = Rules(
-    reason=lambda expected: _ANTHROPIC.get(expected.get("finish_reason"), "other"),
+    reason=lambda expected: _called(_ANTHROPIC.get(expected.get("finish_reason"), "other"), expected),
     usage=_anthropic_usage,
+    told=_anthropic_told,
     more=_anthropic_more,
+)
+
+
+# --- Converse ---
+
+_CONVERSE = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "tool_use": "tool_calls",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "guardrail_intervened": "content_filter",
+    "content_filtered": "content_filter",
+}
+
+
+def _converse_told(record):
+    """Put the text of blocks with sources into the text, and take calls that the service ran itself from the calls.
+
+    The ground truth of whole answers has it the other way round; ours says what there is to read, and what there is to run.
+    """
+    expected = record["expected"]
+    if record["stream"] or "error" in expected:
+        return expected
+    blocks = json.loads(record["response"]["body"])["output"]["message"]["content"]
+    texts = []
+    served = set()
+    for block in blocks:
+        texts += [block["text"]] if "text" in block else []
+        texts += [piece["text"] for piece in block.get("citationsContent", {}).get("content", ())]
+        if block.get("toolUse", {}).get("type") not in (None, "tool_use"):
+            served.add(block["toolUse"]["toolUseId"])
+    plain = "".join(block["text"] for block in blocks if "text" in block)
+    if plain != (expected.get("text") or ""):
+        return expected  # whatever it is, it is not these blocks
+    calls = [call for call in expected.get("tool_calls") or () if call["id"] not in served]
+    return {**expected, "text": "".join(texts), "tool_calls": calls}
+
+
+def _converse_more(record, response):
+    expected = record["expected"]
+    seals = sum(part.signature is not None for part in response.message.of(ReasoningPart))
+    yield "the service's finish reason", expected.get("finish_reason"), response.raw_finish_reason
+    yield "signatures", expected.get("signatures", seals), seals
+
+
+CONVERSE = Rules(
+    reason=lambda expected: _called(_CONVERSE.get(expected.get("finish_reason"), "other"), expected),
+    usage=_anthropic_usage,
+    told=_converse_told,
+    events=after_messages,
+    more=_converse_more,
+    reasons={"UnrecognizedClientException": "AuthenticationError", "ExpiredTokenException": "AuthenticationError"},
 )
 
 
@@ -168,9 +248,10 @@ _GEMINI = {
     None: None,
     "STOP": "stop",
     "MAX_TOKENS": "length",
+    "CONTINUATION": "length",
     "SAFETY": "content_filter",
     "RECITATION": "content_filter",
-    "LANGUAGE": "content_filter",
+    "ESCALATION": "content_filter",
     "BLOCKLIST": "content_filter",
     "PROHIBITED_CONTENT": "content_filter",
     "SPII": "content_filter",
@@ -179,7 +260,10 @@ _GEMINI = {
     "IMAGE_RECITATION": "content_filter",
     "MODEL_ARMOR": "content_filter",
     "MALFORMED_FUNCTION_CALL": "error",
+    "MALFORMED_RESPONSE": "error",
     "UNEXPECTED_TOOL_CALL": "error",
+    "TOO_MANY_TOOL_CALLS": "error",
+    "MISSING_THOUGHT_SIGNATURE": "error",
 }
 
 
@@ -224,7 +308,7 @@ GEMINI = Rules(
     reason=_gemini_reason,
     usage=_gemini_usage,
     more=_gemini_more,
-    events=rb"\r\n\r\n|\n\n|\n}\n?,?\r?\n",  # the last: elements of one JSON array
+    events=after(rb"\r\n\r\n|\n\n|\n}\n?,?\r?\n"),  # the last: elements of one JSON array
     code=True,
     reasons={"API_KEY_INVALID": "AuthenticationError"},  # comes with status 400
 )
@@ -279,12 +363,15 @@ def _ollama_usage(usage):
     return renamed
 
 
+def _ollama_reason(expected):
+    word = expected.get("finish_reason") or ("stop" if expected.get("done") else None)  # older servers give no reason
+    return _called({"stop": "stop", "length": "length", None: None}.get(word, "other"), expected)
+
+
 OLLAMA = Rules(
-    reason=lambda expected: _called(
-        {"stop": "stop", "length": "length", None: None}.get(expected.get("finish_reason"), "other"), expected
-    ),
+    reason=_ollama_reason,
     usage=_ollama_usage,
-    events=rb"\n",
+    events=after(rb"\n"),
 )
 
 

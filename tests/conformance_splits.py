@@ -1,7 +1,5 @@
 """Feed one recorded stream in many ways: split into reads of several sizes, and cut off at every event."""
 
-import re
-
 from aiclient.errors import AIClientError, ProtocolError, StreamInterruptedError
 from aiclient.providers._source import ChunkSource
 from aiclient.stream import ChatStream
@@ -41,11 +39,6 @@ async def read(pieces, request, service):
         return None, error, error.partial
 
 
-def cuts(body, events):
-    """Return the places after each event; `events` is the pattern of what ends one."""
-    return [match.end() for match in re.finditer(events, body)]
-
-
 def splits(body, request, service, *, events, sizes=SIZES, cut=True):
     """Return what differs from the whole, as (what, expected, got)."""
     whole, error, partial = _run(body and [body], request, service)
@@ -56,7 +49,7 @@ def splits(body, request, service, *, events, sizes=SIZES, cut=True):
         if (again[0], type(again[1]), again[2]) != (whole, type(error), partial):
             found.append((f"reads of {size}", whole or error, again[0] or again[1]))
     if cut and whole is not None:
-        for end in cuts(body, events):
+        for end in events(body):
             found += _cut(body[:end], whole, request, service, end)
     return found
 
