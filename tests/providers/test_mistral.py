@@ -251,4 +251,5 @@ FULL = {
 def test_requests_follow_mistrals_schema(validate, form, choice, stream):
     body, _ = encoded(*CONVERSATION, stream=stream, response_format=form, tool_choice=ToolChoice.of(choice), **FULL)
     headers = {"content-type": "application/json", "authorization": "Bearer x"}
-    assert validate("POST", "https://api.mistral.ai/v1/chat/completions", headers, body) == []
+    url = "https://api.mistral.ai/v1/chat/completions"
+    assert validate("POST", url, headers, body, protocol="mistral") == []
