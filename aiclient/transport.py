@@ -35,14 +35,15 @@ class HTTPLimits:
 
     Args:
         max_connections: Exchanges at once per origin and event loop, default 100; others wait in order of arrival.
-        max_idle: Connections kept open without an exchange per origin and event loop, default 20.
+        max_idle: Connections kept open without an exchange per origin and event loop, default 100: where fewer are kept than
+            are in use, they are opened anew all the time.
         idle_seconds: Seconds that one is kept, default 30.
         max_body: Bytes of an answer's body after decoding, default 64 MiB; more is a ProtocolError(kind="too_large").
         max_error_body: Bytes that are read of the body of a status from 400, default 64 KiB; the rest is left unread.
     """
 
     max_connections: int = field(default=100, validator=_at_least(1))
-    max_idle: int = field(default=20, validator=_at_least(0))
+    max_idle: int = field(default=100, validator=_at_least(0))
     idle_seconds: float = field(default=30.0, validator=_at_least(0, whole=False))
     max_body: int = field(default=64 * 1024 * 1024, validator=_at_least(1))
     max_error_body: int = field(default=64 * 1024, validator=_at_least(1))

@@ -49,7 +49,7 @@ class AzureOpenAIProvider(HTTPProvider):
         api: The protocol: `chat` or `responses`.
         http_client: An `httpx.AsyncClient` to send through; it is never closed here.
         timeout: Seconds in all, or Timeouts; they only lower those of the call.
-        limits: Connections and sizes; None is 100 connections at once, 20 of them kept idle for 30 s.
+        limits: Connections and sizes; None is 100 connections at once, kept idle for 30 s.
         headers: Sent with every call.
         name: What it is called in errors and journals.
     """

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ..context import CallContext, Timeouts
 from ..credentials import ApiKey, KeySource
-from ..errors import ConfigError
+from ..errors import BadRequestError, ConfigError
 from ..http import Head
 from ..request import ChatRequest, HTTPCall
 from ..secrets import SecretStr
@@ -51,7 +51,7 @@ class BedrockProvider(HTTPProvider):
         base_url: None reads `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`, else the region's own.
         http_client: An `httpx.AsyncClient` to send through; it is never closed here.
         timeout: Seconds in all, or Timeouts; they only lower those of the call.
-        limits: Connections and sizes; None is 100 connections at once, 20 of them kept idle for 30 s.
+        limits: Connections and sizes; None is 100 connections at once, kept idle for 30 s.
         headers: Sent with every call.
         name: What it is called in errors and journals.
     """
@@ -100,6 +100,16 @@ class BedrockProvider(HTTPProvider):
     async def count_tokens(self, request: ChatRequest, /) -> int:
         """Return the number of input tokens of `request`, as the service counts them; it answers nothing."""
         return await self._count(request, self._wire.encode_count, self._wire.decode_count)
+
+    async def _probe(self) -> object:
+        try:
+            return await super()._probe()
+        except (
+            BadRequestError
+        ) as error:  # "The provided model doesn't support counting tokens." (7706f3ca748c): it answers
+            if "counting tokens" not in error.message:
+                raise
+        return None
 
     def _auth(self, secret: SecretStr) -> list[tuple[str, str]]:
         if self._by_token:

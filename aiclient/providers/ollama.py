@@ -28,7 +28,7 @@ class OllamaProvider(HTTPProvider):
         api_key: For a server behind a gateway; None sends none.
         http_client: An `httpx.AsyncClient` to send through; it is never closed here.
         timeout: Seconds in all, or Timeouts; they only lower those of the call.
-        limits: Connections and sizes; None is 100 connections at once, 20 of them kept idle for 30 s.
+        limits: Connections and sizes; None is 100 connections at once, kept idle for 30 s.
         headers: Sent with every call.
         name: What it is called in errors and journals.
         allow_insecure: Whether a key may travel to another machine over plain http.

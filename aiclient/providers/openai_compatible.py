@@ -41,7 +41,7 @@ class CompatibleProvider(HTTPProvider):
         name: What it is called in errors and journals; None is the profile's name, else the host.
         http_client: An `httpx.AsyncClient` to send through; it is never closed here.
         timeout: Seconds in all, or Timeouts; they only lower those of the call.
-        limits: Connections and sizes; None is 100 connections at once, 20 of them kept idle for 30 s.
+        limits: Connections and sizes; None is 100 connections at once, kept idle for 30 s.
         headers: Sent with every call.
         allow_insecure: Whether a key may travel to another machine over plain http.
     """
@@ -124,7 +124,7 @@ def compatible(
         name: What it is called in errors and journals; None is the service's name.
         http_client: As for CompatibleProvider, as are those below.
         timeout: Seconds in all, or Timeouts.
-        limits: Connections and sizes; None is 100 connections at once, 20 of them kept idle for 30 s.
+        limits: Connections and sizes; None is 100 connections at once, kept idle for 30 s.
         headers: Sent with every call.
         allow_insecure: Whether the key may travel to another machine over plain http.
         places: What stands for the words in braces of the row's address; None reads the row's variables.
