@@ -141,6 +141,19 @@ async def test_tokens_are_counted_by_the_service():
     assert service.requests[0].url.raw_path == b"/model/anthropic.claude-sonnet-4-20250514-v1%3A0/count-tokens"
 
 
+@pytest.mark.parametrize(
+    ("message", "category"),
+    [("The provided model doesn't support counting tokens.", None), ("Malformed input request", "bad_request")],
+)
+async def test_a_model_that_does_not_count_is_a_service_that_answers(message, category):
+    service = Service()
+    service.client = httpx.AsyncClient(
+        transport=httpx.MockTransport(lambda request: httpx.Response(400, json={"message": message}))
+    )
+    health = await bedrock(service, credentials=STATIC).health()
+    assert (health.ok, health.category) == (category is None, category)
+
+
 async def test_it_embeds_nothing():
     with pytest.raises(UnsupportedFeatureError, match="bedrock has no embeddings"):
         await bedrock(Service(), credentials=STATIC).embeddings(EmbeddingRequest("x", "m"))
