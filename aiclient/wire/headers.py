@@ -19,6 +19,7 @@ _REQUEST_IDS: Final = (
     "x-amzn-requestid",
     "apim-request-id",
     "x-amz-request-id",
+    "mistral-correlation-id",
     "cf-ray",
 )
 """Headers that identify the exchange for the service's support, best first."""

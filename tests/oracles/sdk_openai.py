@@ -198,7 +198,8 @@ class Mistral(Oracle):
 
     def refused(self, error) -> Refused:
         told = json.loads(error.body)
-        return Refused(status=error.status_code, message=told.get("detail") or told["message"])
+        message = told.get("detail") or told["message"]
+        return Refused(status=error.status_code, message=message, request_id=error.headers["mistral-correlation-id"])
 
     def thinking(self, request):
         return request.reasoning("high")

@@ -48,7 +48,9 @@ def test_the_services_word_on_retrying_is_read(text, expected):
     assert of({"x-should-retry": text}).should_retry is expected
 
 
-@pytest.mark.parametrize("name", ["x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "cf-ray"])
+@pytest.mark.parametrize(
+    "name", ["x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "mistral-correlation-id", "cf-ray"]
+)
 def test_the_request_id_is_found(name):
     assert of({name: "abc"}, status=200).request_id == "abc"
 
