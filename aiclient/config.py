@@ -25,6 +25,14 @@ T = TypeVar("T")
 DEFAULT_RETRIES: Final = 2
 """Retries after the first call when AI_MAX_RETRIES is not set, as in the vendors' SDKs."""
 
+_TAKES: Final[Mapping[str, Mapping[str, str | None]]] = {
+    "azure": {"AI_BASE_URL": "endpoint"},
+    "bedrock": {"AI_API_KEY": "bearer_token"},
+    "mock": {"AI_API_KEY": None, "AI_BASE_URL": None},
+    "vertex": {"AI_API_KEY": None},
+}
+"""What a provider calls a variable's value, where not `api_key` and `base_url`; None: it has no use for one."""
+
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off"})
@@ -77,12 +85,22 @@ def _provider(env: Mapping[str, str]) -> Provider:
         raise ConfigError(f"AI_PROVIDER={name!r} is not known; it must be one of {', '.join(sorted(PROVIDERS))}")
     if prefix is not None and prefix != name:
         model = named  # another provider's prefix is part of this one's model name (gateways)
+    if name == "compatible" and "AI_BASE_URL" not in env:
+        raise ConfigError("the provider 'compatible' needs an address; set AI_BASE_URL")
     options: dict[str, object] = {}
-    if "AI_API_KEY" in env:
-        options["api_key"] = SecretStr(env["AI_API_KEY"])
-    if "AI_BASE_URL" in env:
-        options["base_url"] = env["AI_BASE_URL"]
+    for variable, usual in (("AI_API_KEY", "api_key"), ("AI_BASE_URL", "base_url")):
+        if variable in env:
+            value = env[variable]
+            options[_argument(name, variable, usual)] = SecretStr(value) if usual == "api_key" else value
     return provider_for(f"{name}:{model}" if model else name, **options)
+
+
+def _argument(name: str, variable: str, usual: str) -> str:
+    """Return what the provider `name` calls the value of `variable`."""
+    argument = _TAKES.get(name, {}).get(variable, usual)
+    if argument is None:
+        raise ConfigError(f"{variable} is set, and the provider {name!r} has no use for it; unset it")
+    return argument
 
 
 def _check_unused(env: Mapping[str, str]) -> None:

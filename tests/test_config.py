@@ -52,6 +52,29 @@ def test_key_and_address_reach_the_provider():
         assert server.requests[0].json["model"] == "any"
 
 
+@pytest.mark.parametrize("name", ["azure", "bedrock"])
+def test_key_and_address_reach_providers_that_call_them_otherwise(name, monkeypatch):
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    environ = {"AI_PROVIDER": name, "AI_BASE_URL": "https://gateway.example", "AI_API_KEY": SECRET}
+    with Client.from_env(environ) as client:
+        assert "https://gateway.example" in client.explain()
+        client.validate_config()
+
+
+@pytest.mark.parametrize(
+    ("name", "variable"), [("vertex", "AI_API_KEY"), ("mock", "AI_API_KEY"), ("mock", "AI_BASE_URL")]
+)
+def test_a_variable_that_the_provider_has_no_use_for_is_named(name, variable):
+    with pytest.raises(ConfigError, match=f"^{variable} is set, and the provider '{name}'") as caught:
+        from_env({"AI_PROVIDER": name, variable: SECRET})
+    assert SECRET not in str(caught.value)
+
+
+def test_a_compatible_server_without_an_address_is_told_which_variable_to_set():
+    with pytest.raises(ConfigError, match="set AI_BASE_URL"):
+        from_env({"AI_PROVIDER": "compatible"})
+
+
 def test_the_neutral_variables_win_over_the_vendors():
     with LoopbackServer(api_key=SECRET) as server, pytest.MonkeyPatch.context() as environ:
         environ.setenv("OPENAI_API_KEY", "sk-of-the-vendor-variable")
