@@ -249,7 +249,7 @@ class AsyncClient:
         idle connections are dropped, unless the provider is a client that was handed in.
         """
         self._closed = True
-        calls = set(self._calls)
+        calls = {call for call in self._calls if call.ours}
         if calls and grace > 0:
             await asyncio.wait([call.waiter() for call in calls], timeout=grace)
         for call in calls & self._calls:

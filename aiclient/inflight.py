@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 
 from .errors import ClientClosedError
 from .gate import Alarm
@@ -20,6 +21,12 @@ class CallInFlight:
         self.loop = asyncio.get_running_loop()
         self.done: asyncio.Future[None] = self.loop.create_future()
         self.stream: ChatStream | None = None
+        self._pid = os.getpid()
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is a call of this process: a forked child has a copy of its parent's, which nothing there can end."""
+        return self._pid == os.getpid()
 
     def waiter(self) -> asyncio.Future[None]:
         """Return a future of the running loop that is done when the call is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import warnings
 from collections import deque
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from typing import Final, Self
 
 from .chunks import ChatStreamChunk
+from .errors import StreamClosedError
 from .loopthread import Job, LoopThread
 from .opening import OpenStream
 from .response import ChatResponse
@@ -91,6 +93,7 @@ class Stream:
 
     def __init__(self, thread: LoopThread, opening: OpenStream) -> None:
         pump = _Pump()
+        self._pid = os.getpid()
         self._thread = thread
         self._job = thread.job(pump.run(opening))
         self._pump = pump
@@ -122,6 +125,10 @@ class Stream:
                 if not pump.leaving:
                     self._job.result()
                 raise StopIteration
+            if self._foreign:
+                raise StreamClosedError(
+                    "this stream belongs to the process that opened it; a forked child opens its own"
+                )
             pump.ready.clear()
             if not pump.queue and not pump.ended:
                 self._wait(pump)
@@ -138,7 +145,13 @@ class Stream:
             raise
 
     def _cancel(self) -> None:
-        self._job.settle()
+        if not self._foreign:
+            self._job.settle()
+
+    @property
+    def _foreign(self) -> bool:
+        """Whether this is a forked child's copy: what pumps the stream is in the parent, and nothing here may wait for it."""
+        return self._pid != os.getpid()
 
     @property
     def text(self) -> Iterator[str]:
@@ -155,7 +168,7 @@ class Stream:
     def partial(self) -> ChatResponse:
         """The answer as far as it was received, which may be ahead of what was read; never raises."""
         assert self._pump is not None
-        return self._opened.partial if self._pump.ended else self._thread.run(_partial(self._opened))
+        return self._opened.partial if self._pump.ended or self._foreign else self._thread.run(_partial(self._opened))
 
     @property
     def response(self) -> ChatResponse:
@@ -165,13 +178,13 @@ class Stream:
     def close(self) -> None:
         """End the stream and release its connection, and return when that is done; harmless when it has ended."""
         pump = self._pump
-        if pump is not None and not pump.ended:
+        if pump is not None and not pump.ended and not self._foreign:
             self._thread.loop().call_soon_threadsafe(pump.leave, self._job)
             pump.wait_for_end()
 
     def __del__(self) -> None:
         pump = self._pump
-        if pump is not None and pump.stream is not None and not pump.ended:
+        if pump is not None and pump.stream is not None and not pump.ended and not self._foreign:
             warnings.warn("an unclosed Stream was dropped; use `with`", ResourceWarning, stacklevel=2, source=self)
             self._thread.loop().call_soon_threadsafe(pump.leave, self._job)
 

@@ -13,7 +13,16 @@ import warnings
 import pytest
 
 import aiclient
-from aiclient import ChatStream, ChatStreamChunk, Client, ClientClosedError, Layer, ServerError, StreamInterruptedError
+from aiclient import (
+    ChatStream,
+    ChatStreamChunk,
+    Client,
+    ClientClosedError,
+    Layer,
+    ServerError,
+    StreamClosedError,
+    StreamInterruptedError,
+)
 from aiclient.middleware import Retry
 from aiclient.testutil import FakeClock, MockProvider
 
@@ -251,6 +260,36 @@ def test_a_forked_child_gets_a_thread_of_its_own():
                 os._exit(0 if ok else 1)
         assert os.waitpid(child, 0)[1] == 0
         assert client.chat("hi").message.content == "fine"
+
+
+def _in_a_forked_child(work):
+    """Return the exit status of a child that does `work`: 0 if that is true, -14 if it hangs for ten seconds."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        ok = False
+        try:
+            signal.alarm(10)
+            ok = work()
+        finally:
+            os._exit(0 if ok else 1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_waits_for_nothing_that_its_parent_has_open():
+    long = [ChatStreamChunk(content="word ")] * 500
+    with Client(MockProvider((*long, LAST))) as client, client.chat_stream("hi") as stream:
+
+        def leave():
+            with stream, pytest.raises(StreamClosedError, match="process"):
+                list(stream)
+            client.close(grace=5)
+            return stream.partial.message.content != ""
+
+        assert _in_a_forked_child(leave) == 0
+        assert len(list(stream.text)) == 500
 
 
 class Interrupted(BaseException):
