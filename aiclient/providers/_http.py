@@ -331,6 +331,8 @@ class HTTPProvider:
         if known is not None:
             error.message = mask(error.message, [known])
             error.args = (error.message,)
+            error.code = error.code and mask(error.code, [known])
+            error.request_id = error.request_id and mask(error.request_id, [known])
         return error
 
 

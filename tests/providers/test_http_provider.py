@@ -177,6 +177,16 @@ async def test_our_own_key_never_shows_in_an_error():
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+async def test_our_own_key_shows_in_no_field_that_the_service_fills(streamed):
+    body = {"error": {"message": "odd", "code": KEY}}
+    provider = Service(httpx.Response(400, json=body, headers={"x-request-id": f"req-{KEY}"})).openai()
+    with pytest.raises(BadRequestError) as caught:
+        await (provider.chat_stream if streamed else provider.chat)(hello())
+    assert (caught.value.code, caught.value.request_id) == ("***", "req-***")
+    assert KEY not in repr(vars(caught.value))
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
 async def test_a_refused_key_is_asked_for_once_more(streamed):
     good = httpx.Response(200, content=STREAM) if streamed else httpx.Response(200, json=ANSWER)
     service = Service(complaint(401), good)
