@@ -11,7 +11,7 @@ from .builder import AsyncRequestBuilder
 from .clock import SYSTEM, Clock
 from .composition import is_provider
 from .context import DEFAULT_EXTRA_ATTEMPTS, CallContext, Timeouts
-from .errors import ClientClosedError, ConfigError, InvalidProviderError
+from .errors import ClientClosedError, ConfigError, InvalidMessageError, InvalidProviderError
 from .explain import explain
 from .inflight import CallInFlight
 from .messages import Message
@@ -287,4 +287,9 @@ def _request(prompt: Prompt) -> ChatRequest:
 def _messages(prompt: str | Iterable[Message | Mapping[str, Any]]) -> list[Message]:
     if isinstance(prompt, str):
         return [Message("user", prompt)]
+    given: object = prompt
+    if not isinstance(given, Iterable) or isinstance(given, (Mapping, bytes)):
+        raise InvalidMessageError(
+            f"chat takes a text, a ChatRequest, or a list of messages or dicts, not {type(given).__name__}"
+        )
     return [item if isinstance(item, Message) else Message.of_dict(item) for item in prompt]

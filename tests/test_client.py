@@ -186,8 +186,12 @@ async def test_chat_takes_a_request_a_text_and_lists(prompt):
         ([{"role": "user", "content": "hi", "colour": "red"}], InvalidMessageError),
         ([{"role": "robot", "content": "hi"}], InvalidMessageError),
         ([Message("user")], InvalidMessageError),
+        (None, InvalidMessageError),
+        (Message("user", "hi"), InvalidMessageError),
+        ({"role": "user", "content": "hi"}, InvalidMessageError),
+        (b"hi", InvalidMessageError),
     ],
-    ids=["empty", "no role", "unknown key", "unknown role", "no content"],
+    ids=["empty", "no role", "unknown key", "unknown role", "no content", "None", "a message", "a dict", "bytes"],
 )
 async def test_a_malformed_prompt_is_refused_before_anything_is_sent(prompt, error):
     mock = MockProvider()
