@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ..abilities import ListedModel
 from ..errors import ProtocolError
-from ..messages import ImagePart, Message, Part, ReasoningPart, TextPart, ToolCall, ToolResultPart
+from ..messages import ImagePart, Message, Part, ReasoningPart, RefusalPart, TextPart, ToolCall, ToolResultPart
 from ..request import ChatOptions, ChatRequest, EmbeddingRequest, HTTPCall, Tool
 from ..response import NO_USAGE, ChatResponse, EmbeddingResponse, FinishReason, Usage
 from .codec import Encoded
@@ -30,6 +30,9 @@ _JSON: Final = [("Content-Type", "application/json")]
 
 _UNSUPPORTED: Final = ("n", "logprobs", "service_tier", "user_id", "prompt_cache", "parallel_tool_calls")
 """Options that Ollama has no word for."""
+
+_SPOKEN: Final = (TextPart, RefusalPart)
+"""Parts whose words are the message's content: Ollama has no place of its own for a refusal."""
 
 
 class OllamaChat:
@@ -125,40 +128,47 @@ def _messages(messages: Iterable[Message], notes: Notes) -> list[Json]:
 
 def _message(message: Message, notes: Notes) -> Json:
     role = "system" if message.role == "developer" else message.role
-    encoded: Json = {"role": role, "content": "".join(part.text for part in message.of(TextPart))}
+    encoded: Json = {"role": role, "content": _text(message.parts)}
     for part in message.parts:
         _add(encoded, part, notes)
     return encoded
 
 
+def _text(parts: Iterable[Part]) -> str:
+    return "".join(part.text for part in parts if isinstance(part, _SPOKEN))
+
+
 def _add(encoded: Json, part: Part, notes: Notes) -> None:
     match part:
-        case TextPart() | ToolResultPart():
+        case TextPart() | RefusalPart() | ToolResultPart():
             pass
         case ImagePart(data=bytes(data)):
             encoded.setdefault("images", []).append(base64.b64encode(data).decode())
         case ReasoningPart(origin="ollama", text=text):
             encoded["thinking"] = encoded.get("thinking", "") + text
         case ReasoningPart():
-            notes.add("dropped_part", "the thinking of another vendor was left out", "messages")
+            whose = part.origin or "elsewhere"
+            notes.add("dropped_content", f"a reasoning part from {whose} cannot be sent to Ollama", "messages")
         case ToolCall():
             call = {"name": part.name, "arguments": part.parsed or {}}
             encoded.setdefault("tool_calls", []).append({"id": part.id, "function": call})
             if part.defect is not None:
-                notes.add("dropped_part", f"tool call {part.id!r}: {part.defect}; sent without arguments", "messages")
+                notes.add(
+                    "dropped_content", f"tool call {part.id!r}: {part.defect}; sent without arguments", "messages"
+                )
         case _:
             what = "an image by URL" if isinstance(part, ImagePart) else f"{part.tag} parts"
-            notes.add("dropped_part", f"Ollama takes no {what}: it was left out", "messages")
+            notes.add("dropped_content", f"Ollama takes no {what}: it was left out", "messages")
 
 
 def _result(part: ToolResultPart, names: Mapping[str, str], notes: Notes) -> Json:
-    text = "".join(inner.text for inner in part.content if isinstance(inner, TextPart))
+    text = _text(part.content)
     images = [
         base64.b64encode(inner.data).decode() for inner in part.content if isinstance(inner, ImagePart) and inner.data
     ]
-    if len(part.content) > len(images) + sum(isinstance(inner, TextPart) for inner in part.content):
+    if len(part.content) > len(images) + sum(isinstance(inner, _SPOKEN) for inner in part.content):
         notes.add(
-            "dropped_part",
+            "dropped_content",
             "a tool result for Ollama holds text and image bytes only; the rest was left out",
             "messages",
         )
@@ -178,8 +188,10 @@ def _result(part: ToolResultPart, names: Mapping[str, str], notes: Notes) -> Jso
 class OllamaEmbeddings:
     """The embeddings codec."""
 
-    batch_limit: Final = 2048
-    """Ollama states no limit; this keeps one exchange's body small."""
+    @property
+    def batch_limit(self) -> int:
+        """Ollama states no limit; this keeps one exchange's body small."""
+        return 2048
 
     def encode(self, request: EmbeddingRequest, /, *, model: str) -> Encoded:
         """Return the exchange that embeds the request's texts, and what it could not carry."""
