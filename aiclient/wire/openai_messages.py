@@ -256,16 +256,16 @@ class MessageEncoder:
                 text = f"Error: {text}"
             id_ = self._ids.of_result(result.tool_call_id) if self._ids else result.tool_call_id
             self._out.append({"role": "tool", "tool_call_id": id_, "content": text})
-            self._hold(result, others)
+            self._hold(id_, others)
 
-    def _hold(self, result: ToolResultPart, parts: Sequence[Part]) -> None:
-        """Keep what a tool message cannot carry for a user message after all results of this turn."""
+    def _hold(self, id_: str, parts: Sequence[Part]) -> None:
+        """Keep what a tool message cannot carry for a user message after all results of this turn; it names the sent id."""
         items = [item for part in parts for item in self._item(part)]
         if items:
             self._notes.add(
                 "moved_content", "tool messages carry text only; the rest of a result went into a user message"
             )
-            self._held += [{"type": "text", "text": f"From the result of tool call {result.tool_call_id}:"}, *items]
+            self._held += [{"type": "text", "text": f"From the result of tool call {id_}:"}, *items]
 
     def _release(self) -> None:
         if self._held:
