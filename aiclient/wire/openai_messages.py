@@ -221,6 +221,8 @@ class MessageEncoder:
 
     def _thinking(self, part: ReasoningPart, fields: Json) -> None:
         """Give the service its own thinking back: sealed where it sealed it, else as text where it takes that."""
+        if "item" in (part.provider_data or {}):
+            self._notes.add("dropped_content", "a reasoning item of the Responses protocol cannot be sent back to chat")
         if own := self._own(part):
             _merge(fields, own)
         elif part.text and (name := self._profile.reasoning_back):
