@@ -176,6 +176,14 @@ def test_a_reasoning_item_has_what_was_asked_for(http, wanted, summary, sealed):
     assert (reasoning["summary"], "encrypted_content" in reasoning) == (summary, sealed)
 
 
+def test_a_summary_is_streamed_in_a_part_of_its_own(http):
+    events = sse(http, "/v1/responses", **ASKED, stream=True, reasoning={"summary": "auto"})
+    kinds = [name.removeprefix("response.") for name, event in events if event.get("item_id", "").startswith("rs_")]
+    deltas = ["reasoning_summary_text.delta"] * 5
+    ends = ["reasoning_summary_text.done", "reasoning_summary_part.done"]
+    assert kinds == ["reasoning_summary_part.added", *deltas, *ends]
+
+
 def test_no_reasoning_is_thought_without_effort(http):
     assert len(answered(http, "/v1/responses", **ASKED, reasoning={"effort": "none"})["output"]) == 1
 
@@ -266,6 +274,10 @@ def test_googles_vectors_are_the_same_at_each_of_its_methods(http):
     wrapped = answered(http, f"{vertex}:embedContent", content=content, embedContentConfig={"outputDimensionality": 3})
     assert wrapped["embedding"] == one
     assert len(one["values"]) == 3
+
+
+def test_google_refuses_to_embed_nothing(http):
+    assert http.post("/v1beta/models/m:embedContent", json={}).json()["error"]["status"] == "INVALID_ARGUMENT"
 
 
 def test_google_lists_models_and_describes_one(http):
@@ -363,6 +375,13 @@ def test_coheres_thinking_is_a_part_of_the_content(http):
     assert (thinking["thinking"], text["text"]) == (THOUGHT, "Hi there")
 
 
+def test_coheres_thinking_is_streamed_before_the_text(http):
+    events = sse(http, "/v2/chat", model="m", messages=HELLO, thinking={"type": "enabled"}, stream=True)
+    pieces = [event["delta"]["message"]["content"] for name, event in events if name == "content-delta"]
+    assert "".join(piece.get("thinking", "") for piece in pieces) == THOUGHT
+    assert pieces[-1] == {"text": " there"}
+
+
 def test_coheres_vectors_come_in_the_types_that_were_asked_for(http):
     asked = {"model": "m", "texts": ["red apple"], "embedding_types": ["float", "base64"], "output_dimension": 3}
     found = answered(http, "/v2/embed", **asked)["embeddings"]
@@ -388,6 +407,12 @@ def test_mistrals_stream_ends_with_the_usage_unasked_and_brings_a_call_whole(htt
     (call,) = last["choices"][0]["delta"]["tool_calls"]
     assert json.loads(call["function"]["arguments"]) == {"city": "text"}
     assert len(call["id"]) == 9
+
+
+def test_mistral_embeds_and_lists(http):
+    found = answered(http, "/mistral/v1/embeddings", model="m", input=["a", "b"], output_dimension=3)
+    assert [len(row["embedding"]) for row in found["data"]] == [3, 3]
+    assert http.get("/mistral/v1/models").json()["data"][0]["capabilities"]["completion_chat"] is True
 
 
 @pytest.mark.parametrize("wanted", [{"reasoning_effort": "high"}, {"prompt_mode": "reasoning"}], ids=str)
