@@ -15,7 +15,7 @@ from attrs import evolve
 from .abilities import Previews
 from .composition import compose, destinations, find
 from .context import CallContext, CallEvent
-from .errors import AIClientError, DryRunStop, Phase, StreamInterruptedError, TimeoutError, outcome
+from .errors import AIClientError, ConfigError, DryRunStop, Phase, StreamInterruptedError, TimeoutError, outcome
 from .gate import Alarm
 from .provider import Layer, Layered, Middleware, Provider, ProviderInfo, observed
 from .request import AnyRequest, ChatRequest
@@ -109,13 +109,14 @@ class _Exchange:
 
     async def limited(self, call: Awaitable[T]) -> T:
         """Await the call within the attempt's and the total limit."""
-        return await self._guarded(call, self._ends, self._phase)
+        return self._checked(await self._guarded(call, self._ends, self._phase), (ChatResponse, EmbeddingResponse))
 
     async def opened(self, call: Awaitable[ChatStream]) -> ChatStream:
         """Open a stream within the limit for its first output; it stays under its limits while it is read."""
         limits = self._context.timeouts
         first = math.inf if limits.first_output is None else self._began + limits.first_output
-        stream = await self._guarded(call, *min((first, "first_output"), (self._ends, self._phase)))
+        opening = self._guarded(call, *min((first, "first_output"), (self._ends, self._phase)))
+        stream = self._checked(await opening, (ChatStream,))
         idle = math.inf if limits.idle is None else limits.idle
         stream.limit(self._context.clock, ends=self._ends, phase=self._phase, first=first, idle=idle)
         stream.on_first_output(self._note_first)
@@ -128,6 +129,12 @@ class _Exchange:
             return await alarm.guard(call)
         finally:
             alarm.stop()
+
+    def _checked(self, result: T, kinds: tuple[type, ...]) -> T:
+        if not isinstance(result, kinds):
+            expected = " or ".join(kind.__name__ for kind in kinds)
+            raise ConfigError(f"the provider {self._where.name!r} returned {type(result).__name__}, not {expected}")
+        return result
 
     def _note_first(self) -> None:
         self._first = self._context.clock.monotonic() - self._began

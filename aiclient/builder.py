@@ -12,7 +12,7 @@ from .errors import InvalidMessageError, InvalidRequestError
 from .messages import AudioPart, Content, DocumentPart, ImagePart, Message, Role, ToolCall, VideoPart, content_parts
 from .opening import OpenStream
 from .provider import Provider
-from .request import ChatOptions, ChatRequest, Reasoning, ResponseFormat, Tool, ToolChoice, check
+from .request import ChatOptions, ChatRequest, PromptCache, Reasoning, ResponseFormat, Tool, ToolChoice, check
 from .response import ChatResponse
 
 __all__ = ["AsyncRequestBuilder", "Fluent"]
@@ -154,6 +154,10 @@ class Fluent:
     def reasoning(self, effort: str | None = None, *, budget_tokens: int | None = None) -> Self:
         """Say how much to think: an effort word of the vendor, or a budget of tokens."""
         return self._set(reasoning=Reasoning(effort, budget_tokens))
+
+    def prompt_cache(self, ttl: str = "5m", *, key: str | None = None) -> Self:
+        """Ask the service to keep the prompt's beginning for the next call: how long (`5m`, `1h`), and for which group."""
+        return self._set(prompt_cache=PromptCache(ttl, key))
 
     def user_id(self, value: str) -> Self:
         """Tell the service which of your users asks, as an opaque identifier."""

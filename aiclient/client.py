@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar, cast
 
 from .attempt import chain
 from .builder import AsyncRequestBuilder
@@ -76,7 +76,7 @@ class AsyncClient:
         self._layers: tuple[Middleware, ...] = ()
         self._chain = chain((), self._leaf)
         self._timeouts = Timeouts.of(timeout)
-        self._prices = DictPrices(prices) if isinstance(prices, Mapping) else prices
+        self._prices = _price_book(prices)
         self._extra_attempts = max_attempts - 1
         self._strict = strict
         self._clock = clock
@@ -264,6 +264,14 @@ class AsyncClient:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+def _price_book(value: Any) -> PriceBook | None:
+    if value is None or callable(getattr(value, "price", None)):
+        return cast("PriceBook | None", value)
+    if isinstance(value, Mapping):
+        return DictPrices(value)
+    raise ConfigError(f"prices={type(value).__name__}: give a dict of models, as DictPrices takes it, or a PriceBook")
 
 
 def _provider(value: str | Provider) -> Provider:

@@ -30,20 +30,30 @@ class CallInFlight:
 
     def waiter(self) -> asyncio.Future[None]:
         """Return a future of the running loop that is done when the call is."""
-        if asyncio.get_running_loop() is self.loop:
-            return self.done
+        if asyncio.get_running_loop() is self.loop or not self.loop.is_running():
+            return self.done if self.loop.is_running() else _nobody_runs()
         return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_finished(self.done), self.loop))
 
     async def end(self, error: ClientClosedError) -> None:
         """Make the call raise `error`, and return when it has ended."""
         if asyncio.get_running_loop() is not self.loop:
             with contextlib.suppress(RuntimeError):  # its loop is gone, and the call with it
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.end(error), self.loop))
+                if self.loop.is_running():
+                    await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.end(error), self.loop))
+                else:  # nobody may ever run it again: have it end the call if somebody does
+                    self.loop.call_soon_threadsafe(lambda: self.loop.create_task(self.end(error)))
         elif self.stream is not None:
             await self.stream.interrupt(error)
         else:
             self.alarm.trip(error)
             await asyncio.wait([self.done])
+
+
+def _nobody_runs() -> asyncio.Future[None]:
+    """Return what to wait for where a call's loop stands still: nothing."""
+    over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    over.set_result(None)
+    return over
 
 
 async def _finished(done: asyncio.Future[None]) -> None:

@@ -60,6 +60,9 @@ class DictPrices:
 
 
 def _rates(model: str, row: Mapping[str, Any]) -> dict[str, Decimal]:
+    given: object = row
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"prices of {model!r} must be a dict with 'input' and 'output', not {type(given).__name__}")
     unknown = set(row) - set(_RATES)
     if unknown or not {"input", "output"} <= set(row):
         raise ConfigError(

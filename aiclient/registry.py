@@ -28,6 +28,7 @@ PROVIDERS: Final = {
     "mock": "aiclient.testutil.mock:MockProvider",
     "ollama": "aiclient.providers.ollama:OllamaProvider",
     "openai": "aiclient.providers.openai:OpenAIProvider",
+    "openai-responses": "aiclient.providers.openai:responses",
     "vertex": "aiclient.providers.vertex:VertexProvider",
 }
 """Prefix of model strings -> where the class is, or what makes the provider of a service that has only a row."""

@@ -377,3 +377,50 @@ async def test_two_users_at_once_keep_their_journals_apart():
     first, second = await asyncio.gather(client.chat("one"), client.chat("two"))
     assert (first.message.content, second.message.content) == ("one", "two")
     assert len(first.attempts) == len(second.attempts) == 1
+
+
+async def test_a_provider_that_answers_with_something_else_is_named():
+    class Texts(BaseProvider):
+        name = "texts"
+
+        async def chat(self, request, /):
+            return "hi"
+
+        async def chat_stream(self, request, /):
+            return ["hi"]
+
+    client = AsyncClient(Texts())
+    with pytest.raises(ConfigError, match="the provider 'texts' returned str, not ChatResponse"):
+        await client.chat("hi")
+    with pytest.raises(ConfigError, match="the provider 'texts' returned list, not ChatStream"):
+        await client.chat_stream("hi")
+
+
+@pytest.mark.parametrize("prices", [{"m": 3}, [3], "free"], ids=["no rates", "list", "text"])
+async def test_prices_of_another_shape_are_refused_at_once(prices):
+    with pytest.raises(ConfigError, match="prices"):
+        AsyncClient(MockProvider(), prices=prices)
+
+
+def test_a_client_can_be_closed_while_a_streams_loop_stands_still():
+    source = Dripping()
+    client = AsyncClient(MockProvider(chat_stream_func=lambda request: aiclient.ChatStream(source)))
+    loop = asyncio.new_event_loop()
+    stream = loop.run_until_complete(client.chat_stream("hi").__aenter__())
+    loop.run_until_complete(anext(stream))
+    asyncio.run(asyncio.wait_for(client.close(grace=0.01), 5))
+    with pytest.raises(ClientClosedError):
+        loop.run_until_complete(anext(stream))
+    loop.close()
+    assert source.closed == 1
+
+
+async def test_a_prefix_names_the_responses_api():
+    provider = aiclient.provider_for("openai-responses:gpt-5-mini", api_key="sk-0123456789")
+    assert provider.preview(ChatRequest([Message("user", "hi")])).url.endswith("/responses")
+
+
+async def test_prompt_caching_is_asked_for_in_the_builder():
+    mock = MockProvider()
+    await AsyncClient(mock).new_request().user("hi").prompt_cache("1h", key="k").do()
+    assert mock.requests[0].options.prompt_cache == aiclient.PromptCache("1h", "k")

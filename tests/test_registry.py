@@ -53,6 +53,7 @@ OPTIONS = {
     "mock": {},
     "ollama": {},
     "openai": {"api_key": "sk-0123456789"},
+    "openai-responses": {"api_key": "sk-0123456789"},
     "vertex": {"project": "p", "credentials": lambda: "token"},
 }
 

@@ -52,6 +52,10 @@ def _guarded(arguments: argparse.Namespace) -> int:
     except BrokenPipeError:  # the reader of our output has left, as `| head` does: nobody is there to be told
         _detach_output()
         return FAILED
+    except OSError as error:  # the disk is full, the device refuses: only what we print ourselves can fail like this
+        _detach_output()
+        note(f"the output could not be written: {error.strerror or error}")
+        return FAILED
 
 
 def _detach_output() -> None:

@@ -106,3 +106,8 @@ class OpenAIProvider(HTTPProvider):
 
     def _capabilities(self) -> Iterator[str]:
         return (word for word in super()._capabilities() if word != "count_tokens" or self._responses is not None)
+
+
+def responses(**options: Any) -> OpenAIProvider:
+    """Make the provider of `openai-responses:<model>`: OpenAI by its Responses API."""
+    return OpenAIProvider(api="responses", **options)
