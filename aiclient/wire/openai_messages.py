@@ -29,7 +29,7 @@ from ..messages import (
 from .notes import Notes
 from .openai_parts import data_url
 from .profiles import Profile
-from .toolids import ShortToolIds
+from .toolids import ShortToolIds, ToolIds
 
 __all__ = ["MessageEncoder"]
 
@@ -45,6 +45,8 @@ _AUDIO_FORMATS: Final = {
 
 _SIGNATURES: Final = ((b"\x89PNG", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
 
+_NO_CHARACTER: Final = r"(?!)"
+
 
 class MessageEncoder:
     """Encodes the messages of one request."""
@@ -55,7 +57,11 @@ class MessageEncoder:
         self._notes = notes
         self._out: list[Json] = []
         self._held: list[Json] = []  # content of tool results that only a user's message can carry
-        self._ids = None if profile.tool_id_length is None else ShortToolIds(profile.tool_id_length)
+        self._ids: ToolIds | None = None
+        if profile.tool_id_length is not None:
+            self._ids = ShortToolIds(profile.tool_id_length)
+        elif profile.longest_tool_id is not None:
+            self._ids = ToolIds(_NO_CHARACTER, longest=profile.longest_tool_id)
 
     def encode(self, messages: Iterable[Message]) -> list[Json]:
         """Return all messages, in order."""

@@ -41,6 +41,7 @@ class Profile:
         thinking_parts: Whether earlier thinking goes back as a content part of the assistant's message.
         prefix: Whether an assistant's message at the end, which the answer is to continue, must be marked as `prefix`.
         assistant_after_tools: Whether only the assistant may speak after a tool's result.
+        longest_tool_id: Characters of the longest id of a tool call; longer ones are cut.
         tool_id_length: Letters and digits that the id of a tool call must have; None takes any id.
         always: Fields that go with every chat request, unless `extra` holds them.
     """
@@ -66,6 +67,7 @@ class Profile:
     thinking_parts: bool = False
     prefix: bool = False
     assistant_after_tools: bool = False
+    longest_tool_id: int | None = None
     tool_id_length: int | None = None
     always: Mapping[str, Any] = field(factory=dict)
 
@@ -78,6 +80,7 @@ OPENAI: Final = Profile(
     prompt_cache=True,
     base64=True,
     embeddings_limit=2048,  # "Create embeddings", OpenAI API reference: the input array must be 2048 dimensions or less
+    longest_tool_id=40,  # "string too long. Expected a string with maximum length 40": github anomalyco/opencode issue 12653
 )
 
 COMPATIBLE: Final = Profile(name="compatible")
@@ -88,7 +91,13 @@ PROFILES: Final[dict[str, Profile]] = {
     for profile in (
         OPENAI,
         COMPATIBLE,
-        Profile(name="azure", max_tokens="max_completion_tokens", developer_role=True, base64=True),  # 0b2ec33f1771
+        Profile(
+            name="azure",
+            max_tokens="max_completion_tokens",  # 0b2ec33f1771
+            developer_role=True,
+            base64=True,
+            longest_tool_id=40,  # the same words as OpenAI: github Portkey-AI/gateway issue 1062
+        ),
         Profile(
             name="deepseek",
             json_schema=False,  # api-docs.deepseek.com "JSON Output": only {"type": "json_object"}
