@@ -256,7 +256,10 @@ def test_an_answer_of_this_protocol_goes_to_chat_as_chat_can_say_it():
     assert json.loads(call.body)["messages"] == [
         {"role": "assistant", "content": "a", "tool_calls": [{"id": "c1", "type": "function", "function": function}]}
     ]
-    assert [warning.code for warning in warnings] == ["dropped_content"]
+    assert [(warning.code, "reasoning" in warning.message) for warning in warnings] == [
+        ("dropped_content", True),
+        ("dropped_content", False),
+    ]
 
 
 # --- calls and their results ---
