@@ -162,7 +162,7 @@ class AIClientError(Exception):
         self.status_code = status_code
         self.code = code
         self.kind = kind
-        self.phase = phase
+        self.phase: Phase | None = phase
         self.request_id = request_id
         self.retry_after = retry_after
         self.attempts: tuple[Attempt, ...] = tuple(attempts)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Final, Literal, TypeAlias, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, TypeVar, get_args
 
 from attrs import field, frozen
 
@@ -277,6 +277,10 @@ class Message(Record):
     parts: tuple[Part, ...] = field(alias="content")
     name: str | None = None
     metadata: Json = field(factory=dict)
+
+    if TYPE_CHECKING:  # attrs makes it, which not every type checker knows
+
+        def __attrs_init__(self, role: Role, parts: tuple[Part, ...], name: str | None, metadata: Json) -> None: ...
 
     def __init__(
         self,

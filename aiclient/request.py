@@ -72,19 +72,19 @@ def _json_object(_: Any, attribute: Any, value: Any) -> None:
         raise InvalidRequestError(f"{attribute.name} must be a JSON schema as a dict, not {type(value).__name__}")
 
 
+def _tool_name(_: Any, __: Any, value: Any) -> None:
+    if not isinstance(value, str) or not value:
+        raise InvalidRequestError(f"a tool needs a name, got {value!r}")
+
+
 @frozen(repr=False)
 class Tool(Record):
     """A function that the model may ask for; `parameters` is a JSON schema, `strict` asks that it be followed exactly."""
 
-    name: str = field()
+    name: str = field(validator=_tool_name)
     description: str = ""
     parameters: Mapping[str, Any] = field(factory=lambda: {"type": "object", "properties": {}}, validator=_json_object)
     strict: bool | None = None
-
-    @name.validator
-    def _check_name(self, _: Any, value: Any) -> None:
-        if not isinstance(value, str) or not value:
-            raise InvalidRequestError(f"a tool needs a name, got {value!r}")
 
 
 @frozen(repr=False)
@@ -156,6 +156,11 @@ def _messages(value: Iterable[Message]) -> tuple[Message, ...]:
     return tuple(value)
 
 
+def _time_to_live(_: Any, __: Any, value: Any) -> None:
+    if not isinstance(value, str) or not re.fullmatch(r"[1-9]\d{0,3}[mh]", value):
+        raise InvalidRequestError(f"ttl={value!r} must be a number of minutes or hours, such as '5m' or '1h'")
+
+
 @frozen(repr=False)
 class PromptCache(Record):
     """Ask the service to keep the prompt's beginning (tools, system prompt, history) for the next call.
@@ -165,18 +170,17 @@ class PromptCache(Record):
         key: Groups requests that share a beginning, where the service takes one.
     """
 
-    ttl: str = field(default="5m")
+    ttl: str = field(default="5m", validator=_time_to_live)
     key: str | None = None
-
-    @ttl.validator
-    def _check_ttl(self, _: Any, value: Any) -> None:
-        if not isinstance(value, str) or not re.fullmatch(r"[1-9]\d{0,3}[mh]", value):
-            raise InvalidRequestError(f"ttl={value!r} must be a number of minutes or hours, such as '5m' or '1h'")
 
     @property
     def minutes(self) -> int:
         """The time to live in minutes."""
         return int(self.ttl[:-1]) * (60 if self.ttl.endswith("h") else 1)
+
+
+def _strings(value: Mapping[str, str]) -> dict[str, str]:
+    return dict(value)
 
 
 def _namespaces(value: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -210,10 +214,10 @@ class ChatOptions(Record):
     logprobs: int | None = field(default=None, validator=_number(0, 20, whole=True))
     service_tier: str | None = None
     user_id: str | None = None
-    metadata: Mapping[str, str] = field(factory=dict, converter=dict)
+    metadata: Mapping[str, str] = field(factory=dict, converter=_strings)
     extra: Mapping[str, Mapping[str, Any]] = field(factory=dict, converter=_namespaces)
     timeout: float | Timeouts | None = field(default=None, validator=_limit)
-    tags: Mapping[str, str] = field(factory=dict, converter=dict)
+    tags: Mapping[str, str] = field(factory=dict, converter=_strings)
     tenant: str | None = None
     cache: CacheMode = "use"
     strict: bool = False
@@ -260,7 +264,7 @@ class EmbeddingRequest(Record):
     user_id: str | None = None
     extra: Mapping[str, Mapping[str, Any]] = field(factory=dict, converter=_namespaces)
     timeout: float | Timeouts | None = field(default=None, validator=_limit)
-    tags: Mapping[str, str] = field(factory=dict, converter=dict)
+    tags: Mapping[str, str] = field(factory=dict, converter=_strings)
     context: CallContext | None = field(default=None, eq=False, repr=False, metadata={"saved": False})
 
     def __attrs_post_init__(self) -> None:

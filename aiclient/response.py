@@ -49,7 +49,7 @@ class Usage(Record):
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
-    _total_tokens: int | None = None
+    _total_tokens: int | None = field(default=None, alias="total_tokens")  # named for type checkers that know no attrs
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None

@@ -12,6 +12,7 @@ from aiclient import (
     Attempt,
     BaseProvider,
     CallContext,
+    ChatOptions,
     ChatRequest,
     ChatResponse,
     ChatStream,
@@ -25,8 +26,10 @@ from aiclient import (
     Message,
     Middleware,
     OpenStream,
+    PromptCache,
     Provider,
     ProviderInfo,
+    Tool,
     ToolCall,
     Usage,
     Wrapper,
@@ -159,6 +162,17 @@ def providers() -> list[Provider]:
 
 def layers() -> list[Middleware]:
     return [Gated(), Shouting(), Forwarding, plain, polite, watched, Logging(), Retry(attempts=2)]
+
+
+def values() -> None:
+    assert_type(Usage(total_tokens=3).total_tokens, int | None)
+    message = Message("user", "hi")
+    assert_type(ChatRequest([message]).messages, tuple[Message, ...])
+    assert_type(ChatRequest([message]).options, ChatOptions)
+    assert_type(EmbeddingRequest("x").input, tuple[str, ...])
+    EmbeddingRequest(["x", "y"], tags={"team": "search"})
+    assert_type(ChatOptions(stop="x", tags={"team": "search"}, metadata={"k": "v"}).stop, tuple[str, ...])
+    ChatOptions(stop=["x"], tools=[Tool("add")], prompt_cache=PromptCache("1h"))
 
 
 def composition(provider: Provider) -> None:
