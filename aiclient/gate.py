@@ -196,10 +196,11 @@ class Alarm:
         try:
             return await work
         except asyncio.CancelledError:
-            if self.error is None or task.cancelling() - 1 > before:
+            error = self.error
+            if error is None or task.cancelling() - 1 > before:
                 raise
         finally:
             self._task = None
             if self.error is not None:  # it went off: its cancellation is taken back, whatever the work made of it
                 task.uncancel()
-        raise self.error
+        raise error

@@ -28,12 +28,12 @@ def escaped(text: str) -> str:
 
 def put(text: str, stream: TextIO | None = None) -> None:
     """Write `text` at once: escaped on a terminal, as it is into a pipe or a file."""
-    stream = stream or sys.stdout
-    if stream.isatty():
+    target: TextIO = stream or sys.stdout
+    if target.isatty():
         text = escaped(text)
-    encoding = stream.encoding or "utf-8"
-    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-    stream.flush()
+    encoding = target.encoding or "utf-8"
+    target.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    target.flush()
 
 
 def note(text: str) -> None:

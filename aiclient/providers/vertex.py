@@ -154,15 +154,20 @@ class _PublishedEmbeddings(GeminiEmbeddings):
 
 def _token_of(credentials: Any) -> KeySource:
     """Return what gives an access token; asked when one is first needed and after one was refused."""
-    if callable(credentials) and not hasattr(credentials, "refresh"):
+    held: list[Any] = []
+    path: str | os.PathLike[str] | None = None
+    if hasattr(credentials, "refresh"):
+        held.append(credentials)
+    elif callable(credentials):
         return credentials  # type: ignore[no-any-return]  # the caller's own source of tokens
-    held: list[Any] = [credentials] if hasattr(credentials, "refresh") else []
-    if not held and credentials is not None and not isinstance(credentials, (str, os.PathLike)):
+    elif credentials is None or isinstance(credentials, (str, os.PathLike)):
+        path = credentials
+    else:
         raise ConfigError(f"credentials={type(credentials).__name__}: give google-auth's, a file's path, or a callable")
 
     def refreshed() -> str:
         if not held:
-            held.append(_found(credentials))
+            held.append(_found(path))
         held[0].refresh(_transport)
         return str(held[0].token)
 

@@ -49,6 +49,10 @@ def lower_names(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
 
+def _by_lower_name(request: RecordedRequest) -> dict[str, str]:
+    return lower_names(dict(request.header_pairs))
+
+
 @attrs.frozen
 class RecordedRequest:
     """One request as it arrived; `connection_id` counts from 1 in the order the connections were opened."""
@@ -59,12 +63,10 @@ class RecordedRequest:
     header_pairs: tuple[tuple[str, str], ...]
     body: bytes
     connection_id: int
-    headers: dict[str, str] = attrs.field(init=False, repr=False)
+    headers: dict[str, str] = attrs.field(
+        init=False, repr=False, default=attrs.Factory(_by_lower_name, takes_self=True)
+    )
     """Lower-case names; of a repeated header the last value (`header_pairs` has them all, as they were sent)."""
-
-    @headers.default
-    def _by_lower_name(self) -> dict[str, str]:
-        return lower_names(dict(self.header_pairs))
 
     @property
     def json(self) -> Any:
@@ -188,6 +190,10 @@ class Refuse(Protocol):
         ...
 
 
+def _unauthorized(dialect: Dialect) -> Answer:
+    return dialect.refuse(401)
+
+
 @attrs.frozen
 class Dialect:
     """How a vendor says no, and where it looks for the key.
@@ -200,11 +206,7 @@ class Dialect:
 
     refuse: Refuse
     carries: Callable[[RecordedRequest, str], bool] = bearer
-    wrong_key: Answer = attrs.field()
-
-    @wrong_key.default
-    def _unauthorized(self) -> Answer:
-        return self.refuse(401)
+    wrong_key: Answer = attrs.field(default=attrs.Factory(_unauthorized, takes_self=True))
 
 
 OPENAI = Dialect(error_answer)

@@ -30,8 +30,10 @@ _TASKS: Final = {"query": "search_query", "document": "search_document"}
 class CohereEmbeddings:
     """The codec; a task must be named, so that of requests without one is `document`."""
 
-    batch_limit: Final = 96
-    """Texts of one exchange, by the page above."""
+    @property
+    def batch_limit(self) -> int:
+        """Texts of one exchange, by the page above."""
+        return 96
 
     def encode(self, request: EmbeddingRequest, /, *, model: str) -> Encoded:
         """Return the exchange that embeds the request's texts, and what it could not carry."""

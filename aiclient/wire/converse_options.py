@@ -133,9 +133,10 @@ def _tools(options: ChatOptions, model: Served, body: Json, notes: Notes) -> Non
             return
         notes.unsupported("tool_choice 'none' after tools were used", "the model may call one")
         choice = None
-    body["toolConfig"] = {"tools": [_tool(tool, model, notes) for tool in options.tools]}
+    config: Json = {"tools": [_tool(tool, model, notes) for tool in options.tools]}
     if choice is not None:
-        body["toolConfig"]["toolChoice"] = _choice(choice)
+        config["toolChoice"] = _choice(choice)
+    body["toolConfig"] = config
 
 
 def _used(turns: list[Json]) -> list[str]:

@@ -57,7 +57,7 @@ class _Item:
         self.index = index
         self.pieces: list[_Piece] = []
         self.call: int | None = None
-        self.named = ("", "")  # id and name of a call, as handed out
+        self.named: tuple[str, str] = ("", "")  # id and name of a call, as handed out
         self.paragraph: object = None  # of the thinking, where the last delta belonged
         self.settled = False
 
