@@ -203,7 +203,7 @@ class AsyncClient:
         self._enter(call)
         try:
             result = await call.alarm.guard(opened(request, send, self._context()))
-        except BaseException:
+        except BaseException:  # cancellation too: the call is no longer under way; raised again
             self._leave(call)
             raise
         if not isinstance(result, ChatStream):

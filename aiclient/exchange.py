@@ -221,7 +221,7 @@ class Exchange:
             self._end(clean=False)
             if failure is None:
                 raise
-        except BaseException:
+        except BaseException:  # cancellation: nothing here may be kept; raised again
             self._end(clean=False)
             raise
         raise failure  # here, so that the library's error is not its context: its frames hold keys and prompts

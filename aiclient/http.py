@@ -190,7 +190,7 @@ class FreeList:
             lease.held = True
             limits.wait()
             response = await lease.request(_request(call, target, lease))
-        except BaseException:
+        except BaseException:  # cancellation too: permit and socket go back; raised again
             lease.end(clean=False)
             raise
         stream: Any = response.stream
@@ -235,7 +235,7 @@ class _Lease:
         response: httpx.Response | None
         try:
             response = await connection.transport.handle_async_request(request)
-        except Exception as error:
+        except Exception as error:  # judged on the next line; raised again unless a dead connection explains it
             if not self._reused or not unanswered(error) or self._limits.now() - sent > RESEND_SECONDS:
                 raise
             response = None

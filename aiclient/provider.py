@@ -313,7 +313,7 @@ async def observed(call: Awaitable[R], tell: OnEnd) -> R:
     except asyncio.CancelledError as error:
         await tell(End("cancelled", None, error))
         raise
-    except BaseException as error:
+    except BaseException as error:  # bugs end a call too, and its end must be told; raised again
         await tell(End("failed", getattr(error, "partial", None), error))
         raise
     if isinstance(result, ChatStream):

@@ -100,7 +100,7 @@ class Stream:
         try:
             self._job.launch()
             self._wait(pump)
-        except BaseException:
+        except BaseException:  # Ctrl-C while it opens: cancelled before the interruption goes on
             self._job.settle()
             raise
         if pump.stream is None:
