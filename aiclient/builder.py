@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from attrs import evolve, field, frozen
 
-from .context import Timeouts
+from .context import CacheMode, Timeouts
 from .errors import InvalidMessageError, InvalidRequestError
 from .messages import AudioPart, Content, DocumentPart, ImagePart, Message, Role, ToolCall, VideoPart, content_parts
 from .opening import OpenStream
@@ -179,6 +179,10 @@ class Fluent:
     def tags(self, **values: str) -> Self:
         """Label the call for logs, metrics and budgets; never sent. Adds to earlier ones."""
         return self._set(tags={**self._options.tags, **values})
+
+    def cache(self, mode: CacheMode) -> Self:
+        """Say what a response cache does with the call: `use` it, `bypass` it, or `refresh` (ask again and overwrite)."""
+        return self._set(cache=mode)
 
     def tenant(self, name: str) -> Self:
         """Say on whose behalf the call is made; never sent."""

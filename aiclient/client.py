@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Final, Self, TypeVar, cast
+from typing import Any, ClassVar, Final, Self, TypeVar, cast
 
 from .attempt import chain
 from .builder import AsyncRequestBuilder
@@ -17,7 +17,7 @@ from .inflight import CallInFlight
 from .messages import Message
 from .opening import OpenStream
 from .pricing import DictPrices, PriceBook
-from .provider import Middleware, Provider, Q, R, opened
+from .provider import Middleware, Provider, Q, R, opened, release
 from .registry import provider_for
 from .request import ChatRequest, EmbeddingRequest, check
 from .response import ChatResponse, EmbeddingResponse
@@ -58,6 +58,8 @@ class AsyncClient:
         'Paris'
     """
 
+    closes_for_good: ClassVar[bool] = True  # so that no chain closes a client that was handed in
+
     def __init__(
         self,
         provider: str | Provider,
@@ -72,7 +74,6 @@ class AsyncClient:
             raise ConfigError(f"max_attempts={max_attempts!r} must be a whole number of at least 1")
         self._leaf = _provider(provider)
         self._leaf.validate_config()
-        self._owned = not isinstance(self._leaf, AsyncClient)
         self._layers: tuple[Middleware, ...] = ()
         self._chain = chain((), self._leaf)
         self._timeouts = Timeouts.of(timeout)
@@ -245,8 +246,8 @@ class AsyncClient:
     async def close(self, *, grace: float = 0.0) -> None:
         """Close the client for good; harmless when it was closed before.
 
-        Calls in flight get `grace` seconds to finish, then ClientClosedError; open streams end as abandoned. The provider's
-        idle connections are dropped, unless the provider is a client that was handed in.
+        Calls in flight get `grace` seconds to finish, then ClientClosedError; open streams end as abandoned. The idle
+        connections of every provider in the chain are dropped; a client that was handed in as a provider stays open.
         """
         self._closed = True
         calls = {call for call in self._calls if call.ours}
@@ -254,8 +255,7 @@ class AsyncClient:
             await asyncio.wait([call.waiter() for call in calls], timeout=grace)
         for call in calls & self._calls:
             await call.end(ClientClosedError(CLOSED))
-        if self._owned:
-            await self._leaf.close()
+        await release(self._chain)
 
     aclose = close
 

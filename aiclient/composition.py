@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol, TypeVar, cast, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
 
 from .errors import ConfigError
-from .provider import Layer, Middleware, Provider, ProviderInfo
+from .provider import Layer, Layered, Middleware, Provider, ProviderInfo, release
+from .request import AnyRequest
 
-__all__ = ["Branching", "compose", "destinations", "find", "is_provider", "providers_in"]
+__all__ = [
+    "Branched",
+    "Branching",
+    "Destination",
+    "compose",
+    "destination",
+    "destinations",
+    "find",
+    "is_provider",
+    "providers_in",
+]
 
 P = TypeVar("P")
 
@@ -21,6 +32,45 @@ class Branching(Protocol):
     def targets(self) -> tuple[Provider, ...]:
         """All of them, preferred first."""
         ...
+
+
+class Branched(Layered):
+    """A provider with a Layer around it that also reaches other providers: `further` ones, after the inner one."""
+
+    def __init__(self, layer: Layer, inner: Provider, further: tuple[Provider, ...]) -> None:
+        super().__init__(layer, inner)
+        self._further = further
+
+    @property
+    def targets(self) -> tuple[Provider, ...]:
+        """All of them, the inner one first."""
+        return (self.inner, *self._further)
+
+    def validate_config(self) -> None:
+        """Raise what any of them would raise."""
+        for target in self.targets:
+            target.validate_config()
+
+    async def close(self) -> None:
+        """Close them all, though one of them fails; clients that were handed in stay open."""
+        await _close_all(self.targets)
+
+
+async def _close_all(providers: tuple[Provider, ...]) -> None:
+    if providers:
+        try:
+            await release(providers[0])
+        finally:
+            await _close_all(providers[1:])
+
+
+class Destination(NamedTuple):
+    """What state is keyed by: one model of one service, reached with one credential."""
+
+    provider: str
+    origin: str | None = None
+    scope: str | None = None
+    model: str | None = None
 
 
 def compose(layers: Iterable[Middleware], provider: Provider) -> Provider:
@@ -64,6 +114,18 @@ def destinations(provider: Provider) -> tuple[ProviderInfo, ...]:
     """Return every service that a request to `provider` may reach, preferred first."""
     leaves = (item for item in providers_in(provider) if not _directly_in(item))
     return tuple(dict.fromkeys(getattr(leaf, "info", None) or ProviderInfo(leaf.name) for leaf in leaves))
+
+
+def destination(provider: Provider, request: AnyRequest | None = None) -> Destination:
+    """Return the service that a request to `provider` reaches first; with `request`, and the model that it asks there."""
+    leaf = provider
+    while inside := _directly_in(leaf):
+        leaf = inside[0]
+    info: ProviderInfo | None = getattr(leaf, "info", None)
+    asked = None if request is None else request.model
+    if info is None:
+        return Destination(leaf.name, model=asked)
+    return Destination(info.name, info.origin, info.scope, asked or info.model if request is not None else None)
 
 
 def _directly_in(provider: Provider) -> tuple[Provider, ...]:

@@ -70,13 +70,14 @@ class CallEvent:
     """Something that happened inside a logical call, for those who observe it.
 
     Args:
-        kind: `attempt_started`, `attempt_ended`, `retry`, `fallback`, `breaker` or `cache`.
+        kind: `attempt_started`, `attempt_ended`, `retry`, `fallback`, `hedge`, `breaker`, `limit` or `cache`.
         provider: Who it is about.
         model: Which model.
         number: Number of the attempt, from 1.
         attempt: The exchange that ended.
         delay: Seconds until the next attempt.
         category: Why.
+        detail: What exactly: the target that is next, the state of a breaker, `hit` or `miss` of a cache.
     """
 
     kind: str
@@ -86,6 +87,7 @@ class CallEvent:
     attempt: Attempt | None = None
     delay: float | None = None
     category: str | None = None
+    detail: str | None = None
 
 
 @define(eq=False)
@@ -135,10 +137,15 @@ class CallContext:
         return max(0.0, self.deadline - self.clock.monotonic())
 
     def observe(self, see: Callable[[CallEvent], None]) -> None:
-        """Have `see` told of every event from now on; it must be quick and must not raise."""
+        """Have `see` told of every event until `unobserve`; it must be quick and must not raise."""
         self.observers.append(see)
+
+    def unobserve(self, see: Callable[[CallEvent], None]) -> None:
+        """Tell `see` no longer: a layer that is passed several times in one call would hear everything twice."""
+        if see in self.observers:
+            self.observers.remove(see)
 
     def emit(self, event: CallEvent) -> None:
         """Tell the observers."""
-        for see in self.observers:
+        for see in tuple(self.observers):
             see(event)

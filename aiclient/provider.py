@@ -47,6 +47,7 @@ __all__ = [
     "begin",
     "observed",
     "opened",
+    "release",
 ]
 
 Q = TypeVar("Q", bound=ChatRequest | EmbeddingRequest)
@@ -192,8 +193,14 @@ class Wrapper:
         self.inner.validate_config()
 
     async def close(self) -> None:
-        """Forward."""
-        await self.inner.close()
+        """Forward, unless the inner one is a client: who handed it in closes it."""
+        await release(self.inner)
+
+
+async def release(provider: Provider) -> None:
+    """Close `provider`, unless that would be for good: a client's end is its owner's to decide."""
+    if not getattr(provider, "closes_for_good", False):
+        await provider.close()
 
 
 class Layer:
@@ -211,7 +218,12 @@ class Layer:
 
     or, where they must differ, `chat`, `chat_stream` and `embeddings` themselves. A request always carries its context
     here (`request.context`): the outermost layer opens it if nobody has.
+
+    `slot` says what kind of layer it is (`retry`, `breaker`, `cache`, ...), for the warning about orders that are known to
+    be bad; a layer of one's own may take the slot of the built-in that it replaces.
     """
+
+    slot: ClassVar[str | None] = None
 
     def __call__(self, inner: Provider) -> Provider:
         """Wrap `inner`."""

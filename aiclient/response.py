@@ -160,6 +160,7 @@ class ChatResponse(Record):
         warnings: What was asked for and not honoured.
         cached: The answer came from a response cache.
         shared: The answer was obtained by another, identical call in flight.
+        dry_run: Nothing was sent: this stands for an answer, and `raw` is the DryRunReport.
         alternatives: Further choices, when more than one was asked for.
         output: The typed value, after `.output(Type)`.
     """
@@ -178,6 +179,7 @@ class ChatResponse(Record):
     warnings: tuple[CallWarning, ...] = ()
     cached: bool = False
     shared: bool = False
+    dry_run: bool = False
     request_id: str | None = None
     rate_limit: RateLimitInfo | None = None
     logprobs: Any = field(default=None, repr=False)
@@ -208,6 +210,8 @@ class EmbeddingResponse(Record):
     attempts: tuple[Attempt, ...] = ()
     warnings: tuple[CallWarning, ...] = ()
     cached: bool = False
+    shared: bool = False
+    dry_run: bool = False
     request_id: str | None = None
     rate_limit: RateLimitInfo | None = None
     metadata: Mapping[str, Any] = field(factory=dict)

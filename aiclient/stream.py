@@ -83,7 +83,7 @@ class ChatStream:
         self._limits: _Limits | None = None
         self._alarm: Alarm = getattr(source, "alarm", None) or Alarm(unwatched=self._unread())
         self._committed = self._received = self._busy = self._left = self._closed = False
-        self._on_first: Callable[[], None] | None = None
+        self._on_first: tuple[Callable[[], None], ...] = ()
         self._quiet: asyncio.Future[None] | None = None
 
     # --- for readers ---
@@ -215,11 +215,11 @@ class ChatStream:
         self._tell += (tell,)
 
     def on_first_output(self, tell: Callable[[], None]) -> None:
-        """Have `tell` called when the first output is received (at once, if it was)."""
+        """Have `tell` called when the first output is received (at once, if it was), after those attached earlier."""
         if self._committed:
             tell()
         else:
-            self._on_first = tell
+            self._on_first += (tell,)
 
     def leave(self) -> None:
         """Say that the reader leaves of its own will: the cancellation that follows is an abandonment."""
@@ -297,8 +297,8 @@ class ChatStream:
         self._fold.add(chunk)
         if not self._committed and chunk.is_output:
             self._committed = True
-            if self._on_first is not None:
-                self._on_first()
+            for tell in self._on_first:
+                tell()
 
     async def _end_source(self) -> None:
         """Release the connection: the last chunk has come."""

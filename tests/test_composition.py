@@ -6,11 +6,22 @@ from typing import Protocol, runtime_checkable
 
 import pytest
 
-from aiclient.composition import Branching, compose, destinations, find, is_provider, providers_in
+from aiclient.client import AsyncClient
+from aiclient.composition import (
+    Branched,
+    Branching,
+    Destination,
+    compose,
+    destination,
+    destinations,
+    find,
+    is_provider,
+    providers_in,
+)
 from aiclient.errors import ConfigError
 from aiclient.messages import Message
 from aiclient.provider import BaseProvider, Layer, Layered, ProviderInfo, Wrapper
-from aiclient.request import ChatRequest
+from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest
 from aiclient.testutil.mock import MockProvider
 
 pytestmark = pytest.mark.anyio
@@ -168,3 +179,65 @@ def test_find_takes_a_class_and_gives_the_outermost():
 
 def test_a_branch_is_told_by_its_targets():
     assert isinstance(Branch(), Branching) and not isinstance(Plain(), Branching)
+
+
+# --- branches, and what state is keyed by ---
+
+
+def branched(*providers):
+    return Branched(Layer(), providers[0], providers[1:])
+
+
+async def test_closing_a_branch_closes_every_target_though_one_of_them_fails():
+    class Failing(MockProvider):
+        async def close(self):
+            await super().close()
+            raise OSError("no")
+
+    targets = [Failing(), MockProvider(), MockProvider()]
+    with pytest.raises(OSError, match="no"):
+        await branched(*targets).close()
+    assert [target.closed for target in targets] == [1, 1, 1]
+
+
+async def test_a_client_closes_the_targets_of_its_branches_but_no_client_among_them():
+    mocks = [MockProvider(), MockProvider(), MockProvider()]
+    handed_in = AsyncClient(mocks[2])
+
+    def branch(inner):
+        return branched(inner, mocks[1], handed_in)
+
+    await AsyncClient(mocks[0]).use(branch).close()
+    assert [mock.closed for mock in mocks] == [1, 1, 0]
+    assert (await handed_in.chat("hi")).message.content == "Mock response"
+
+
+def test_a_branch_is_valid_when_all_its_targets_are():
+    class Wrong(Plain):
+        def validate_config(self):
+            raise ConfigError("no key")
+
+    with pytest.raises(ConfigError, match="no key"):
+        branched(Plain(), Wrong()).validate_config()
+
+
+class Known(Plain):
+    info = ProviderInfo("p", origin="https://a.test", model="own", scope="s")
+
+
+@pytest.mark.parametrize(
+    ("request_", "model"),
+    [
+        (None, None),
+        (REQUEST, "own"),
+        (ChatRequest(REQUEST.messages, ChatOptions(model="asked")), "asked"),
+        (EmbeddingRequest("x", model="asked"), "asked"),
+    ],
+)
+def test_a_destination_is_the_first_service_and_the_model_that_is_asked_there(request_, model):
+    provider = compose([Layer(), lambda inner: branched(inner, Plain())], Wrapper(Known()))
+    assert destination(provider, request_) == Destination("p", "https://a.test", "s", model)
+
+
+def test_a_destination_of_a_provider_that_says_nothing_of_itself_is_its_name():
+    assert destination(Plain(), REQUEST) == Destination("plain")

@@ -56,6 +56,22 @@ def test_events_reach_every_observer_in_order():
     assert seen == [("first", "retry"), ("second", "retry")]
 
 
+def test_who_no_longer_observes_is_told_nothing_even_if_it_leaves_while_an_event_is_told():
+    seen = []
+    context = CallContext()
+
+    def once(event):
+        seen.append(("once", event.kind))
+        context.unobserve(once)
+
+    context.observe(once)
+    context.observe(lambda event: seen.append(("always", event.kind)))
+    context.emit(CallEvent("retry"))
+    context.emit(CallEvent("breaker"))
+    context.unobserve(once)  # harmless when it has left
+    assert seen == [("once", "retry"), ("always", "retry"), ("always", "breaker")]
+
+
 def test_contexts_have_their_own_id_and_journal_and_compare_by_identity():
     one, two = CallContext(), CallContext()
     assert one != two and one.id != two.id and one.journal is not two.journal

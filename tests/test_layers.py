@@ -30,7 +30,7 @@ FLOORS = [
     # 5: what layers and clients need to know
     {"models", "schema", "testutil._exchange", "testutil.clock"},
     {"functions", "tokens", "testutil._wire", "testutil.faults", "testutil.fixtures", "testutil.mock"},
-    {"pricing"},
+    {"dryrun", "pricing"},
     {"attempt", "ledger"},
     # 6: wires; pure, from framing to codecs
     {

@@ -532,6 +532,14 @@ async def test_the_first_output_is_told_once_when_it_is_received():
     assert heard == [2]
 
 
+async def test_the_first_output_is_told_to_everyone_who_asked_in_that_order():
+    told, heard = Told(HEAD, A, LAST), []
+    told.stream.on_first_output(lambda: heard.append("first"))
+    told.stream.on_first_output(lambda: heard.append("second"))
+    await read(told.stream)
+    assert heard == ["first", "second"]
+
+
 async def test_the_first_output_is_told_at_once_when_it_has_come():
     told, heard = Told(A, LAST), []
     await told.stream.commit()

@@ -26,12 +26,16 @@ _KEYS: Final = re.compile(
 """Shapes of well-known keys; providers mask their own exactly, this catches what a prompt or a service repeats."""
 
 
+_DETAILS: Final = frozenset({"attempt_started", "attempt_ended", "cache"})
+"""Events that are many, and part of every call."""
+
+
 class Logging(Layer):
     """Log how every call ended, with its identity, time, tokens and cost; never its content unless asked.
 
-    A call: one record at its end, `INFO` if it succeeded, `WARNING` if it failed; each retry in between is one at `INFO`,
-    each attempt one at `DEBUG`. A stream: the same, at its close. Place: outermost, so that one record stands for the
-    logical call with all its attempts.
+    A call: one record at its end, `INFO` if it succeeded, `WARNING` if it failed; what layers did in between (a retry, a
+    fallback, a wait for a limit, a breaker's change) is one at `INFO`, each attempt one at `DEBUG`. A stream: the same, at
+    its close. Place: outermost, so that one record stands for the logical call with all its attempts.
 
     Fields are in `record.aiclient` (a dict), as structlog and JSON formatters expect: `event`, `id`, `correlation_id`,
     `operation`, `provider`, `model`, `outcome`, `category`, `code`, `error`, `status_code`, `request_id`, `duration`
@@ -62,17 +66,19 @@ class Logging(Layer):
         """Make the call and log its end."""
         context = request.context
         assert context is not None  # opened by Layered
-        if self._logger.isEnabledFor(logging.INFO):
-            context.observe(lambda event: self._note(event, context))
         operation = "embeddings" if not isinstance(request, ChatRequest) else getattr(call_next, "__name__", "chat")
         record = _Record(self, request, context, inner.name, operation)
+        if self._logger.isEnabledFor(logging.INFO):
+            context.observe(record.see)
         return await observed(call_next(request), record.end)
 
-    def _note(self, event: CallEvent, context: CallContext) -> None:
-        level = logging.INFO if event.kind == "retry" else logging.DEBUG
+    def note(self, event: CallEvent, context: CallContext) -> None:
+        """Log what happened inside a call."""
+        level = logging.DEBUG if event.kind in _DETAILS else logging.INFO
         if self._logger.isEnabledFor(level):
             fields: dict[str, Any] = {"provider": event.provider, "model": event.model, "number": event.number}
             fields |= {"category": event.category, "delay": None if event.delay is None else round(event.delay, 3)}
+            fields["detail"] = event.detail
             self.log(level, event.kind, context, fields)
 
     def log(self, level: int, event: str, context: CallContext, fields: dict[str, Any]) -> None:
@@ -97,7 +103,11 @@ class _Record:
         self._operation = operation
         self._began = context.clock.monotonic()
 
+    def see(self, event: CallEvent) -> None:
+        self._layer.note(event, self._context)
+
     async def end(self, end: End) -> None:
+        self._context.unobserve(self.see)
         level = logging.WARNING if end.outcome == "failed" else logging.INFO
         if self._layer._logger.isEnabledFor(level):  # noqa: SLF001  # the layer's own half
             self._layer.log(level, f"{self._operation}_{end.outcome}", self._context, self._fields(end))

@@ -186,7 +186,15 @@ async def test_records_below_the_level_are_not_made(collected, clock, level, eve
     context = CallContext(clock=clock)
     await chat(provider, context)
     assert [fields["event"] for fields in collected.fields] == events
-    assert level == logging.INFO or context.observers == []
+    assert context.observers == []
+
+
+async def test_inside_retry_each_attempt_is_logged_once_and_no_observer_is_left(collected, clock):
+    provider = chain([Retry(), Logging(logger=collected.logger)], MockProvider([ServerError(), ServerError(), "yes"]))
+    context = CallContext(clock=clock)
+    await chat(provider, context)
+    assert [fields["event"] for fields in collected.fields].count("attempt_ended") == 3
+    assert context.observers == []
 
 
 async def test_failures_are_logged_at_warning_though_successes_are_not(collected):
