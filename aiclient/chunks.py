@@ -262,6 +262,9 @@ class Fold:
     def response(self) -> ChatResponse:
         """Return the answer as far as it has come."""
         first, *others = (self._answers[index] for index in sorted(self._answers))
+        warnings = self._head.warnings
+        if self.usage.untrusted:
+            warnings += tuple(doubt for doubt in self.usage.doubts(self._head.provider) if doubt not in warnings)
         return evolve(
             self._head,
             message=first.message(),
@@ -273,6 +276,7 @@ class Fold:
             model=self.model or self._head.model,
             created_at=self.created_at or self._head.created_at,
             metadata=self.metadata,
+            warnings=warnings,
             alternatives=tuple(
                 Choice(other.message(), other.reason(), other.raw_finish_reason, other.logprobs) for other in others
             ),

@@ -55,6 +55,9 @@ class Usage(Record):
     reasoning_tokens: int | None = None
     raw_usage: Mapping[str, Any] | None = field(default=None, repr=False)
     """The vendor's own object, by the vendor's own counting."""
+    untrusted: tuple[str, ...] = ()
+    """The counts for which the vendor gave an impossible value (-1, a billion, more cached tokens than tokens): such a
+    value is left out, or cut to what can be."""
 
     @property
     def total_tokens(self) -> int | None:
@@ -64,6 +67,19 @@ class Usage(Record):
         if self.prompt_tokens is None or self.completion_tokens is None:
             return None
         return self.prompt_tokens + self.completion_tokens
+
+    def doubts(self, provider: str | None = None) -> tuple[CallWarning, ...]:
+        """Return a warning for each count that is not to be trusted."""
+        return tuple(
+            CallWarning(
+                "usage_invalid",
+                f"{provider or 'the service'} reported an impossible {name}: "
+                + ("it was left out" if getattr(self, name) is None else f"{getattr(self, name)} is assumed"),
+                f"usage.{name}",
+                provider,
+            )
+            for name in self.untrusted
+        )
 
 
 NO_USAGE = Usage()

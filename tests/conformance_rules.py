@@ -87,10 +87,22 @@ _OPENAI = {
 
 
 def _openai_usage(usage):
-    total, output, reasoning = (usage.get(key) for key in ("total", "output", "reasoning"))
-    if reasoning and total is not None and total - usage.get("input", 0) - (output or 0) == reasoning:
-        return _renamed(usage, completion_tokens=output + reasoning)  # xAI and others count it apart
-    return _renamed(usage)
+    """Documented: counts that are parts of others are never more than those; `raw_usage` has what the service said."""
+    prompt, total, output, reasoning, cached = (
+        usage.get(key) for key in ("input", "total", "output", "reasoning", "cache_read")
+    )
+    more = {}
+    if cached is not None and prompt is not None and cached > prompt:  # Grok on Azure
+        more["cached_tokens"] = prompt
+    if reasoning and total is not None and prompt is not None and output is not None:
+        apart = total - prompt - output
+        if apart == reasoning:  # xAI and others count it apart,
+            more["completion_tokens"] = output + reasoning
+        elif (
+            apart == 0 and reasoning > output
+        ):  # and Vercel's gateway for Gemini, which also leaves it out of the total
+            more.update(completion_tokens=output + reasoning, total_tokens=prompt + output + reasoning)
+    return _renamed(usage, **more)
 
 
 OPENAI = Rules(

@@ -1,34 +1,33 @@
-"""What all providers over HTTP share: encode, send, decode or classify, and sign what comes out.
+"""What all providers over HTTP share: encode, send, decode or classify, and stamp what comes out.
 
-A provider does the wire and nothing else: no retries, no journal. Two things it does alone: a key that the service refuses is
-asked for once more, and embeddings of more texts than the service takes at once are sent in several exchanges.
+A provider does the wire and nothing else: no retries, no journal. One thing it does alone: embeddings of more texts than the
+service takes at once are sent in several exchanges.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, ClassVar, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from attrs import evolve
 
 from ..abilities import CountsTokens, Description, Health, ListsModels
 from ..clock import SYSTEM, Clock
 from ..context import CallContext, Timeouts
-from ..credentials import ApiKey, vendor_of
-from ..errors import AIClientError, ConfigError, InvalidModelError, UnsupportedFeatureError
-from ..http import HTTP, Exchange, Head
+from ..credentials import ApiKey
+from ..errors import AIClientError, InvalidModelError, UnsupportedFeatureError
 from ..messages import Message
 from ..provider import ProviderInfo, begin
 from ..request import AnyRequest, ChatRequest, EmbeddingRequest, HTTPCall, check
 from ..response import CallWarning, ChatResponse, EmbeddingResponse, Usage
-from ..secrets import MASK, SecretStr, mask
+from ..secrets import MASK, SecretStr
 from ..stream import ChatStream
 from ..transport import HTTPLimits
 from ..wire.codec import ChatWire, EmbeddingWire, Encoded
-from ..wire.failures import failure
-from ..wire.headers import HeaderFacts, facts
+from ..wire.headers import HeaderFacts
 from ._endpoint import Endpoint
-from ._health import HealthCheck, limit
+from ._health import HealthCheck
+from ._sender import Sender
 from ._source import ChunkSource
 
 __all__ = ["HTTPProvider"]
@@ -37,7 +36,7 @@ Q = TypeVar("Q", ChatRequest, EmbeddingRequest)
 A = TypeVar("A", ChatResponse, EmbeddingResponse)
 
 
-class HTTPProvider:
+class HTTPProvider(Sender):
     """A provider made of an address, a key and codecs; the subclasses in this package say which.
 
     Args:
@@ -53,9 +52,6 @@ class HTTPProvider:
         limits: Connections and sizes.
     """
 
-    _OWN: ClassVar[tuple[str, str] | None] = None
-    """A vendor's own host, and the vendor: a key that looks like another vendor's is not shown to it."""
-
     def __init__(
         self,
         *,
@@ -70,15 +66,11 @@ class HTTPProvider:
         timeout: float | Timeouts | None = None,
         limits: HTTPLimits | None = None,
     ) -> None:
-        self._name = name
-        self._endpoint = endpoint
-        self._key = key
+        super().__init__(name=name, endpoint=endpoint, key=key, http_client=http_client, timeout=timeout, limits=limits)
         self._vendor = vendor
         self._model = model
         self._chat = chat
         self._embeddings = embeddings
-        self._http = HTTP(http_client=http_client, limits=limits or HTTPLimits())
-        self._timeouts = None if timeout is None else Timeouts.of(timeout)
         self._health = HealthCheck()
 
     @property
@@ -108,7 +100,7 @@ class HTTPProvider:
         except AIClientError as error:
             self._sign(error, model, said)
             raise
-        return self._stamped(answer, model, said, _told(request, warnings))
+        return self._stamped(answer, model, said, _told(request, (*warnings, *answer.usage.doubts(self._name))))
 
     async def chat_stream(self, request: ChatRequest, /) -> ChatStream:
         """Open a stream; returns when the head of the answer is there."""
@@ -185,24 +177,6 @@ class HTTPProvider:
             return await self.count_tokens(ChatRequest([Message("user", "Hello")]))
         raise UnsupportedFeatureError(f"{self._name} offers nothing cheap to check it by", provider=self._name)
 
-    def _auth(self, secret: SecretStr) -> list[tuple[str, str]]:
-        """Return the headers that carry the key."""
-        return [("Authorization", f"Bearer {secret.reveal()}")]
-
-    def _refused(self, head: Head) -> bool:
-        """Whether the service refused the key as such, so that another one may help."""
-        return head.status == 401
-
-    def _check(self, secret: SecretStr | None) -> None:
-        """Refuse to send the key where it must not go."""
-        self._endpoint.check(with_key=secret is not None or self._key.refreshable)
-        if self._OWN is not None and secret is not None and self._endpoint.host == self._OWN[0]:
-            other, own = vendor_of(secret), self._OWN[1]
-            if other not in (None, own):
-                raise ConfigError(
-                    f"the key for {self._name} is one of {other}'s and would be shown to {own}; check api_key"
-                )
-
     def _wire_for(self, model: str) -> ChatWire | None:
         """Return the codec for chat with `model`."""
         return self._chat
@@ -217,18 +191,6 @@ class HTTPProvider:
         check(request)
         call, _ = encode(request, model=self._model_for(request))
         return decode(await self._get(call))
-
-    async def _get(self, call: HTTPCall) -> bytes:
-        """Make an exchange that answers no request, such as listing models, and return the body."""
-        context = self._fresh()
-        if context.timeouts.total is not None:
-            context.deadline = context.clock.monotonic() + context.timeouts.total
-        try:
-            _, body = await self._read(call, context)
-        except AIClientError as error:
-            self._sign(error, None)
-            raise
-        return body
 
     # --- inside ---
 
@@ -252,10 +214,6 @@ class HTTPProvider:
             )
         return model
 
-    def _fresh(self) -> CallContext:
-        timeouts = self._timeouts or Timeouts()
-        return CallContext(timeouts=evolve(timeouts, total=_least(timeouts.total, limit())))
-
     def _opened(self, request: Q) -> tuple[Q, CallContext]:
         return begin(request, None if request.context is not None else self._fresh())
 
@@ -271,43 +229,7 @@ class HTTPProvider:
         except AIClientError as error:
             self._sign(error, model, said)
             raise
-        return self._stamped(answer, model, said, _told(request, warnings))
-
-    async def _read(self, call: HTTPCall, context: CallContext) -> tuple[Head, bytes]:
-        """Make an exchange, and return head and body of a success."""
-        exchange = await self._open(call, context)
-        return exchange.head, await exchange.read()
-
-    async def _open(self, call: HTTPCall, context: CallContext) -> Exchange:
-        """Begin an exchange, and return it when its head is that of a success."""
-        secret = await self._key.get()
-        self._check(secret)
-        exchange = await self._http.open(self._ready(call, context, secret), **self._limits(context))
-        if self._refused(exchange.head) and (renewed := await self._key.refresh(secret)) is not None:
-            await exchange.aclose()
-            self._check(renewed)
-            exchange = await self._http.open(self._ready(call, context, renewed), **self._limits(context))
-        head = exchange.head
-        if 200 <= head.status < 300:
-            return exchange
-        raise failure(head.status, await exchange.read(), self._facts(head, context), headers=head.headers)
-
-    def _ready(self, call: HTTPCall, context: CallContext, secret: SecretStr | None) -> HTTPCall:
-        return self._endpoint.call(call, id_=context.id, secret=self._auth(secret) if secret is not None else ())
-
-    def _limits(self, context: CallContext) -> dict[str, Any]:
-        """Return the time limits of an exchange: the call's, lowered by this provider's own."""
-        own, timeouts, deadline = self._timeouts, context.timeouts, context.deadline
-        if own is not None:
-            timeouts = evolve(
-                timeouts, connect=_least(own.connect, timeouts.connect), pool=_least(own.pool, timeouts.pool)
-            )
-            ends = None if own.total is None else context.clock.monotonic() + own.total
-            deadline = _least(ends, deadline)
-        return {"clock": context.clock, "timeouts": timeouts, "deadline": deadline}
-
-    def _facts(self, head: Head, context: CallContext) -> HeaderFacts:
-        return facts(head.headers, status=head.status, now=context.clock.time())
+        return self._stamped(answer, model, said, _told(request, (*warnings, *answer.usage.doubts(self._name))))
 
     def _stamped(self, answer: A, model: str, said: HeaderFacts, warnings: tuple[CallWarning, ...]) -> A:
         """Put onto an answer whose it is, and what its headers say."""
@@ -319,26 +241,6 @@ class HTTPProvider:
             rate_limit=said.rate_limit,
             warnings=warnings,
         )
-
-    def _sign(self, error: AIClientError, model: str | None, said: HeaderFacts | None = None) -> AIClientError:
-        """Put onto an error whose it is, and take our key out of its words: some services quote it."""
-        error.provider = error.provider or self._name
-        error.model = error.model or model
-        if said is not None:
-            error.request_id = error.request_id or said.request_id
-            error.rate_limit = error.rate_limit or said.rate_limit
-        known = self._key.known
-        if known is not None:
-            error.message = mask(error.message, [known])
-            error.args = (error.message,)
-            error.code = error.code and mask(error.code, [known])
-            error.request_id = error.request_id and mask(error.request_id, [known])
-        return error
-
-
-def _least(one: float | None, other: float | None) -> float | None:
-    """Return the lower limit; None is none."""
-    return min((limit for limit in (one, other) if limit is not None), default=None)
 
 
 def _told(request: AnyRequest, warnings: Sequence[CallWarning]) -> tuple[CallWarning, ...]:
@@ -354,9 +256,11 @@ def _joined(answers: Sequence[EmbeddingResponse]) -> EmbeddingResponse:
     usage = Usage(
         prompt_tokens=_sum(answer.usage.prompt_tokens for answer in answers),
         total_tokens=_sum(answer.usage.total_tokens for answer in answers),
+        untrusted=tuple(dict.fromkeys(name for answer in answers for name in answer.usage.untrusted)),
     )
+    warnings = tuple(dict.fromkeys(warning for answer in answers for warning in answer.warnings))
     vectors = [vector for answer in answers for vector in answer.vectors]
-    return evolve(answers[-1], vectors=vectors, usage=usage, warnings=answers[0].warnings, raw=None)
+    return evolve(answers[-1], vectors=vectors, usage=usage, warnings=warnings, raw=None)
 
 
 def _sum(counts: Iterable[int | None]) -> int | None:

@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ..messages import RefusalPart
-from ..response import NO_USAGE, FinishReason, Usage
+from ..response import FinishReason, Usage
+from .counts import Counts, no_object
 
 __all__ = ["finish_reason", "refusal", "updated", "usage"]
-
-_MOST: Final = 1 << 53
-"""Counts from here on are not believed: JSON numbers are not exact beyond."""
 
 _REASONS: Final[dict[str, FinishReason]] = {
     # platform.claude.com/docs/en/build-with-claude/handling-stop-reasons, and StopReason of the SDK (2.11.0, 2026-11)
@@ -46,13 +44,6 @@ def refusal(details: Any, origin: str) -> RefusalPart | None:
     return RefusalPart(explanation, origin=origin, provider_data={"stop_details": dict(details)})
 
 
-def _count(value: Any) -> int | None:
-    """Read a number of tokens; negative and absurd ones count as not reported."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _MOST:
-        return None
-    return int(value)
-
-
 def usage(raw: Any) -> Usage:
     """Convert a usage object to our counting.
 
@@ -61,18 +52,18 @@ def usage(raw: Any) -> Usage:
     the thinking. What a compaction or an advisor used besides stands in `raw_usage["iterations"]` only.
     """
     if not isinstance(raw, Mapping):
-        return NO_USAGE
-    fresh, written, read = (
-        _count(raw.get(name)) for name in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-    )
-    details = raw.get("output_tokens_details")
-    return Usage(
-        prompt_tokens=None if fresh is None else fresh + (written or 0) + (read or 0),
-        completion_tokens=_count(raw.get("output_tokens")),
-        cached_tokens=read,
-        cache_write_tokens=written,
-        reasoning_tokens=_count(details.get("thinking_tokens")) if isinstance(details, Mapping) else None,
-        raw_usage=raw,
+        return no_object(raw)
+    counts = Counts(raw)
+    fresh = counts.get("input_tokens", "prompt_tokens")
+    written = counts.get("cache_creation_input_tokens", "prompt_tokens", "cache_write_tokens")
+    read = counts.get("cache_read_input_tokens", "prompt_tokens", "cached_tokens")
+    details = counts.within("output_tokens_details", "reasoning_tokens")
+    return counts.usage(
+        prompt=counts.total("prompt_tokens", fresh, written, read),
+        completion=counts.get("output_tokens", "completion_tokens"),
+        cached=read,
+        written=written,
+        reasoning=counts.get("thinking_tokens", "reasoning_tokens", inner=details),
     )
 
 

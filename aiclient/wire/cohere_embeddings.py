@@ -11,9 +11,11 @@ from array import array
 from collections.abc import Mapping
 from typing import Any, Final
 
+from attrs import evolve
+
 from ..errors import ProtocolError
 from ..request import EmbeddingRequest, HTTPCall
-from ..response import NO_USAGE, EmbeddingResponse, Usage
+from ..response import EmbeddingResponse, Usage
 from .codec import Encoded
 from .cohere_parts import ORIGIN, usage
 from .floats import vector
@@ -78,6 +80,6 @@ def _vectors(embeddings: Any) -> list[array[float]]:
 def _usage(meta: Any) -> Usage:
     """Return the counts of `meta`, which has the form of a chat's usage; without `tokens` what is billed counts."""
     counted = usage(meta)
-    if counted is NO_USAGE:
+    if counted.raw_usage is None:
         return counted
-    return Usage(prompt_tokens=counted.prompt_tokens, total_tokens=counted.prompt_tokens, raw_usage=meta)
+    return evolve(counted, completion_tokens=None, total_tokens=counted.prompt_tokens)

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ..messages import Citation
-from ..response import NO_USAGE, FinishReason, Usage
+from ..response import FinishReason, Usage
+from .counts import Counts, no_object
 
 __all__ = ["ORIGIN", "PLAN", "citation", "cites_text", "finish_reason", "usage"]
 
@@ -18,8 +19,6 @@ ORIGIN: Final = "cohere"
 
 PLAN: Final[Mapping[str, Any]] = {"tool_plan": True}
 """Marks the thinking that precedes tool calls: it goes back as `tool_plan`, not as a content block."""
-
-_MOST: Final = 1 << 53
 
 _REASONS: Final[dict[str, FinishReason]] = {
     "COMPLETE": "stop",
@@ -38,13 +37,6 @@ def finish_reason(word: str) -> FinishReason:
     return _REASONS.get(word, "other")
 
 
-def _count(value: Any) -> int | None:
-    """Read a count, which comes as an integer or a float; negative and absurd ones count as not reported."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _MOST:
-        return None
-    return int(value)
-
-
 def usage(raw: Any) -> Usage:
     """Convert a usage object to our counting.
 
@@ -53,19 +45,20 @@ def usage(raw: Any) -> Usage:
     `output_tokens` includes the thinking (c94b6212d658: 152, of them 145).
     """
     if not isinstance(raw, Mapping):
-        return NO_USAGE
+        return no_object(raw)
     tokens = raw.get("tokens")
     if not isinstance(tokens, Mapping):
         tokens = raw.get("billed_units")
         if not isinstance(tokens, Mapping):
-            return NO_USAGE
-    prompt, images = _count(tokens.get("input_tokens")), _count(tokens.get("image_tokens"))
-    return Usage(
-        prompt_tokens=prompt if prompt is None or images is None else prompt + images,
-        completion_tokens=_count(tokens.get("output_tokens")),
-        cached_tokens=_count(raw.get("cached_tokens")),
-        reasoning_tokens=_count(tokens.get("reasoning_tokens")),
-        raw_usage=raw,
+            return no_object(tokens)
+    counts = Counts(raw)
+    prompt = counts.get("input_tokens", "prompt_tokens", inner=tokens)
+    images = counts.get("image_tokens", "prompt_tokens", inner=tokens)
+    return counts.usage(
+        prompt=counts.total("prompt_tokens", prompt, images),
+        completion=counts.get("output_tokens", "completion_tokens", inner=tokens),
+        cached=counts.get("cached_tokens", "cached_tokens"),
+        reasoning=counts.get("reasoning_tokens", "reasoning_tokens", inner=tokens),
     )
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ..response import NO_USAGE, FinishReason, Usage
+from ..response import FinishReason, Usage
+from .counts import Counts, no_object
 
 __all__ = ["finish_reason", "said_besides", "usage"]
-
-_MOST: Final = 1 << 53
-"""Counts from here on are not believed: JSON numbers are not exact beyond."""
 
 _REASONS: Final[dict[str, FinishReason]] = {
     # StopReason, service model of botocore 1.44.5 (2026-11)
@@ -41,13 +39,6 @@ def finish_reason(word: Any, *, calls: bool) -> FinishReason | None:
     return "tool_calls" if reason == "stop" and calls else reason
 
 
-def _count(value: Any) -> int | None:
-    """Read a number of tokens; negative and absurd ones count as not reported."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _MOST:
-        return None
-    return int(value)
-
-
 def usage(raw: Any) -> Usage:
     """Convert a usage object to our counting.
 
@@ -56,17 +47,17 @@ def usage(raw: Any) -> Usage:
     `prompt_tokens` is the sum of the three that went in. Thinking is a part of `outputTokens` and not counted apart.
     """
     if not isinstance(raw, Mapping) or not raw:
-        return NO_USAGE
-    fresh, read, written = (
-        _count(raw.get(name)) for name in ("inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens")
-    )
-    return Usage(
-        prompt_tokens=None if fresh is None else fresh + (read or 0) + (written or 0),
-        completion_tokens=_count(raw.get("outputTokens")),
-        total_tokens=_count(raw.get("totalTokens")),
-        cached_tokens=read,
-        cache_write_tokens=written,
-        raw_usage=raw,
+        return no_object(raw)
+    counts = Counts(raw)
+    fresh = counts.get("inputTokens", "prompt_tokens")
+    read = counts.get("cacheReadInputTokens", "prompt_tokens", "cached_tokens")
+    written = counts.get("cacheWriteInputTokens", "prompt_tokens", "cache_write_tokens")
+    return counts.usage(
+        prompt=counts.total("prompt_tokens", fresh, read, written),
+        completion=counts.get("outputTokens", "completion_tokens"),
+        total=counts.get("totalTokens", "total_tokens"),
+        cached=read,
+        written=written,
     )
 
 

@@ -13,10 +13,13 @@ from array import array
 from collections.abc import Mapping
 from typing import Any, Final
 
+from attrs import evolve
+
 from ..errors import InvalidRequestError, ProtocolError
 from ..request import EmbeddingRequest, HTTPCall
 from ..response import EmbeddingResponse, Usage
 from .codec import Encoded
+from .counts import Counts
 from .gemini import JSON_HEADERS, extra_of, model_path
 from .gemini_usage import usage
 from .jsons import dumps
@@ -163,21 +166,22 @@ def _told(value: Mapping[str, Any]) -> Usage:
     raw = value.get("usageMetadata")
     counted = usage(raw)
     total = counted.prompt_tokens if counted.total_tokens is None else counted.total_tokens
-    return Usage(prompt_tokens=counted.prompt_tokens, total_tokens=total, raw_usage=counted.raw_usage)
+    return evolve(counted, completion_tokens=None, total_tokens=total)
 
 
 def _counted(found: list[Any], value: Mapping[str, Any]) -> Usage:
     """Add up the tokens that Vertex counts for each text; some versions write them as floats."""
-    counts = []
+    counts = Counts(_metadata(value))
+    told: list[int | None] = []
     for item in found:
         statistics = item.get("statistics") if isinstance(item, Mapping) else None
-        tokens = statistics.get("token_count") if isinstance(statistics, Mapping) else None
-        if isinstance(tokens, bool) or not isinstance(tokens, (int, float)):
-            return Usage(raw_usage=_metadata(value))
-        counts.append(int(tokens))
-    return Usage(prompt_tokens=sum(counts), total_tokens=sum(counts), raw_usage=_metadata(value))
+        told.append(
+            counts.get("token_count", "prompt_tokens", inner=statistics if isinstance(statistics, Mapping) else {})
+        )
+    total = None if None in told else counts.total("prompt_tokens", *told)
+    return counts.usage(prompt=total, total=total)
 
 
-def _metadata(value: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _metadata(value: Mapping[str, Any]) -> Mapping[str, Any]:
     raw = value.get("metadata")
-    return raw if isinstance(raw, Mapping) else None
+    return raw if isinstance(raw, Mapping) else {}

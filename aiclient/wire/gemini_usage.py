@@ -10,12 +10,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from ..response import NO_USAGE, FinishReason, Usage
+from ..response import FinishReason, Usage
+from .counts import Counts, no_object
 
 __all__ = ["FILTERED", "finish", "moment", "usage"]
-
-_MOST: Final = 1 << 53
-"""Counts from here on are not believed: JSON numbers are not exact beyond."""
 
 FILTERED: Final = "content_filter"
 
@@ -92,13 +90,6 @@ def moment(text: Any) -> datetime | None:
     return found if found.tzinfo is not None else None
 
 
-def _count(raw: Mapping[str, Any], name: str) -> int | None:
-    value = raw.get(name)
-    if type(value) is not int or not 0 <= value < _MOST:
-        return None
-    return value
-
-
 def usage(raw: Any) -> Usage:
     """Convert `usageMetadata` to our counting.
 
@@ -107,21 +98,24 @@ def usage(raw: Any) -> Usage:
     proto3 has it, so where only one of a pair stands the other is none. In all 1,113 recorded objects with thoughts
     the total is the sum of the four.
     """
-    if not isinstance(raw, dict):
-        return NO_USAGE
-    prompt, of_tools = _count(raw, "promptTokenCount"), _count(raw, "toolUsePromptTokenCount")
-    said, thoughts = _count(raw, "candidatesTokenCount"), _count(raw, "thoughtsTokenCount")
-    total = _count(raw, "totalTokenCount")
+    if not isinstance(raw, Mapping):
+        return no_object(raw)
+    counts = Counts(raw)
+    prompt, of_tools = (counts.get(name, "prompt_tokens") for name in ("promptTokenCount", "toolUsePromptTokenCount"))
+    said = counts.get("candidatesTokenCount", "completion_tokens")
+    thoughts = counts.get("thoughtsTokenCount", "completion_tokens", "reasoning_tokens")
+    total = counts.get("totalTokenCount", "total_tokens")
     if of_tools is not None:
-        prompt = (prompt or 0) + of_tools
-    completion = (said or 0) + (thoughts or 0) if said is not None or thoughts is not None else None
-    if completion is None and total is not None and prompt is not None:
-        completion = max(0, total - prompt)
-    return Usage(
-        prompt_tokens=prompt,
-        completion_tokens=completion,
-        total_tokens=total,
-        cached_tokens=_count(raw, "cachedContentTokenCount"),
-        reasoning_tokens=thoughts,
-        raw_usage=raw,
+        prompt = counts.total("prompt_tokens", prompt or 0, of_tools)
+    completion = None
+    if said is not None or thoughts is not None:
+        completion = counts.total("completion_tokens", said or 0, thoughts)
+    elif total is not None and prompt is not None:
+        completion = counts.total("completion_tokens", max(0, total - prompt))
+    return counts.usage(
+        prompt=prompt,
+        completion=completion,
+        total=total,
+        cached=counts.get("cachedContentTokenCount", "cached_tokens"),
+        reasoning=thoughts,
     )

@@ -10,11 +10,13 @@ import base64
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from attrs import evolve
+
 from ..abilities import ListedModel
 from ..errors import ProtocolError
 from ..messages import ImagePart, Message, Part, ReasoningPart, RefusalPart, TextPart, ToolCall, ToolResultPart
 from ..request import ChatOptions, ChatRequest, EmbeddingRequest, HTTPCall, Tool
-from ..response import NO_USAGE, ChatResponse, EmbeddingResponse, FinishReason, Usage
+from ..response import ChatResponse, EmbeddingResponse, FinishReason
 from .codec import Encoded
 from .failures import told_failure
 from .jsons import dumps
@@ -213,8 +215,8 @@ class OllamaEmbeddings:
         vectors = value.get("embeddings")
         if not isinstance(vectors, list) or len(vectors) != count:
             raise ProtocolError(f"the answer does not hold {count} embeddings", kind="schema")
-        counted = value.get("prompt_eval_count")
-        used = Usage(prompt_tokens=counted, total_tokens=counted) if isinstance(counted, int) else NO_USAGE
+        counted = usage(value)
+        used = evolve(counted, total_tokens=counted.prompt_tokens)
         try:
             return EmbeddingResponse(vectors, model=value.get("model") or None, usage=used, raw=value)
         except (TypeError, OverflowError):

@@ -13,7 +13,8 @@ from typing import Any, Final
 from ..chunks import ChatStreamChunk, ToolCallDelta
 from ..errors import AIClientError, ProtocolError
 from ..messages import Part, ReasoningPart, TextPart, ToolCall
-from ..response import FinishReason, Usage
+from ..response import NO_USAGE, FinishReason, Usage
+from .counts import Counts
 from .failures import told_failure
 from .jsonlines import JSONLinesDecoder
 from .jsons import dumps, loads
@@ -129,11 +130,13 @@ def finish(value: Mapping[str, Any], *, called: bool) -> FinishReason | None:
 
 def usage(value: Mapping[str, Any]) -> Usage:
     """Return the counts of the last object; a prompt that was cached whole is not counted (`prompt_eval_count` absent)."""
-    counts = {name: value[name] for name in ("prompt_eval_count", "eval_count") if type(value.get(name)) is int}
-    return Usage(
-        prompt_tokens=counts.get("prompt_eval_count"),
-        completion_tokens=counts.get("eval_count"),
-        raw_usage=counts or None,
+    told = {name: value[name] for name in ("prompt_eval_count", "eval_count") if value.get(name) is not None}
+    if not told:
+        return NO_USAGE
+    counts = Counts(told)
+    return counts.usage(
+        prompt=counts.get("prompt_eval_count", "prompt_tokens"),
+        completion=counts.get("eval_count", "completion_tokens"),
     )
 
 

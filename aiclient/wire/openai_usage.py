@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from ..response import NO_USAGE, FinishReason, Usage
+from ..response import FinishReason, Usage
+from .counts import Counts, no_object
 
 __all__ = ["finish_reason", "moment", "usage"]
-
-_MOST: Final = 1 << 53
-"""Counts from here on are not believed: JSON numbers are not exact beyond."""
 
 _REASONS: Final[dict[str, FinishReason]] = {
     "stop": "stop",
@@ -37,46 +35,33 @@ def moment(seconds: Any) -> datetime | None:
     return None
 
 
-def _count(value: Any) -> int | None:
-    """Read a number of tokens, some services write it as a float; negative and absurd ones count as not reported."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _MOST:
-        return None
-    return int(value)
-
-
 def usage(raw: Any) -> Usage:
     """Convert a vendor's usage object to our counting, where `completion_tokens` includes reasoning.
 
-    xAI's chat and Gemini behind the Vercel gateway leave reasoning out of `completion_tokens` (records 0127f180c405,
-    04a94962c700). It shows: their total exceeds prompt + completion by exactly the reasoning tokens, which are then added.
+    xAI's chat and Gemini behind the Vercel gateway leave reasoning out of `completion_tokens`. It shows: the total exceeds
+    prompt + completion by exactly the reasoning tokens (04a94962c700), or there are more of them than tokens of completion
+    (0127f180c405: 19 and 280, and 299 were paid for). They are then added.
     """
     if not isinstance(raw, Mapping):
-        return NO_USAGE
-    prompt, completion, total = (_count(raw.get(key)) for key in ("prompt_tokens", "completion_tokens", "total_tokens"))
-    of_prompt = raw.get("prompt_tokens_details") or {}
-    of_completion = raw.get("completion_tokens_details") or {}
-    reasoning = _first(of_completion, "reasoning_tokens", raw, "reasoning_tokens")
+        return no_object(raw)
+    counts = Counts(raw)
+    prompt, completion, total = (counts.get(key, key) for key in ("prompt_tokens", "completion_tokens", "total_tokens"))
+    of_prompt = counts.within("prompt_tokens_details", "cached_tokens")
+    of_completion = counts.within("completion_tokens_details", "reasoning_tokens")
+    reasoning = counts.first("reasoning_tokens", of_completion, "reasoning_tokens", "reasoning_tokens")
     if reasoning and total is not None and prompt is not None and completion is not None:
-        completion += reasoning if total - prompt - completion == reasoning else 0
-    return Usage(
-        prompt_tokens=prompt,
-        completion_tokens=completion,
-        total_tokens=total,
-        cached_tokens=_first(of_prompt, "cached_tokens", raw, *_CACHED),
-        cache_write_tokens=_first(of_prompt, "cache_write_tokens", raw, "cache_creation_input_tokens"),
-        reasoning_tokens=reasoning,
-        raw_usage=raw,
+        if (apart := total - prompt - completion) == reasoning:
+            completion += reasoning
+        elif apart == 0 and reasoning > completion:  # the total leaves them out too
+            completion, total = completion + reasoning, None
+    return counts.usage(
+        prompt=prompt,
+        completion=completion,
+        total=total,
+        cached=counts.first("cached_tokens", of_prompt, "cached_tokens", *_CACHED),
+        written=counts.first("cache_write_tokens", of_prompt, "cache_write_tokens", "cache_creation_input_tokens"),
+        reasoning=reasoning,
     )
 
 
 _CACHED: Final = ("prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens")  # DeepSeek, Together, Mistral
-
-
-def _first(details: Any, name: str, raw: Mapping[str, Any], *others: str) -> int | None:
-    """Return the count that the details give, else one that stands in the usage object itself."""
-    found = _count(details.get(name)) if isinstance(details, Mapping) else None
-    for other in others:
-        if found is not None:
-            break
-        found = _count(raw.get(other))
-    return found

@@ -18,7 +18,8 @@ from attrs import evolve
 
 from ..errors import ProtocolError
 from ..messages import Citation, ImagePart, Message, OpaquePart, Part, ReasoningPart, RefusalPart, TextPart, ToolCall
-from ..response import NO_USAGE, ChatResponse, FinishReason, Usage
+from ..response import ChatResponse, FinishReason, Usage
+from .counts import no_object
 from .failures import told_failure
 from .openai_answer import json_object
 from .openai_usage import moment
@@ -119,7 +120,7 @@ def finish_reason(value: Json, *, called: bool) -> FinishReason | None:
 def usage(raw: Any) -> Usage:
     """Convert a usage object; the counting is that of chat completions, under other names."""
     if not isinstance(raw, Mapping):
-        return NO_USAGE
+        return no_object(raw)
     renamed = {
         **raw,
         "prompt_tokens": raw.get("input_tokens"),

@@ -11,7 +11,7 @@ import urllib.error
 
 import pytest
 
-import aiclient.providers.vertex as vertex_module
+import aiclient.providers._google as google_module
 from aiclient.errors import (
     AuthenticationError,
     ConfigError,
@@ -352,8 +352,8 @@ def test_google_auths_exchanges_go_through_the_standard_library(monkeypatch):
         asked.append((request.full_url, request.get_method(), request.data, dict(request.headers), timeout))
         return Opened(b'{"access_token": "t"}')
 
-    monkeypatch.setattr(vertex_module, "urlopen", urlopen)
-    send = vertex_module._transport
+    monkeypatch.setattr(google_module, "urlopen", urlopen)
+    send = google_module._transport
     answer = send("https://oauth.example/token", "POST", "a=b", {"X-One": "1"}, 7, unknown=True)
     assert (answer.status, answer.data, answer.headers["content-type"]) == (
         200,
@@ -371,6 +371,6 @@ def test_a_refusal_of_googles_is_an_answer_too(monkeypatch):
     def urlopen(request, timeout):
         raise urllib.error.HTTPError(request.full_url, 400, "Bad", {"x": "1"}, io.BytesIO(b"no"))
 
-    monkeypatch.setattr(vertex_module, "urlopen", urlopen)
-    answer = vertex_module._transport("https://oauth.example/token")
+    monkeypatch.setattr(google_module, "urlopen", urlopen)
+    answer = google_module._transport("https://oauth.example/token")
     assert (answer.status, answer.headers, answer.data) == (400, {"x": "1"}, b"no")
