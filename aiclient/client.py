@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, ClassVar, Final, Self, TypeVar, cast
 
@@ -11,11 +13,12 @@ from .builder import AsyncRequestBuilder
 from .clock import SYSTEM, Clock
 from .composition import is_provider
 from .context import DEFAULT_EXTRA_ATTEMPTS, CallContext, Timeouts
-from .errors import ClientClosedError, ConfigError, InvalidMessageError, InvalidProviderError
+from .errors import AIClientWarning, ClientClosedError, ConfigError, InvalidMessageError, InvalidProviderError
 from .explain import explain
 from .inflight import CallInFlight
 from .messages import Message
 from .opening import OpenStream
+from .order import order_problems
 from .pricing import DictPrices, PriceBook
 from .provider import Middleware, Provider, Q, R, opened, release
 from .registry import provider_for
@@ -58,7 +61,7 @@ class AsyncClient:
         'Paris'
     """
 
-    closes_for_good: ClassVar[bool] = True  # so that no chain closes a client that was handed in
+    _closes_for_good: ClassVar[bool] = True  # so that no chain closes a client that was handed in
 
     def __init__(
         self,
@@ -76,6 +79,7 @@ class AsyncClient:
         self._leaf.validate_config()
         self._layers: tuple[Middleware, ...] = ()
         self._chain = chain((), self._leaf)
+        self._problems: set[str] = set()
         self._timeouts = Timeouts.of(timeout)
         self._prices = _price_book(prices)
         self._extra_attempts = max_attempts - 1
@@ -116,7 +120,7 @@ class AsyncClient:
         """Add layers inside those there are: `use(a, b)` means `a(b(provider))`, a later `use(c)` goes inside `b`.
 
         Changes this client and returns it. Calls in flight finish on the chain they began with. If a layer is refused
-        (ConfigError) nothing changes.
+        (ConfigError) nothing changes. An order that is known to be bad warns (AIClientWarning), with the reason.
         """
         return self._rebuild((*self._layers, *layers))
 
@@ -135,7 +139,12 @@ class AsyncClient:
         return self._rebuild(tuple(kept))
 
     def _rebuild(self, layers: tuple[Middleware, ...]) -> Self:
-        self._chain, self._layers = chain(layers, self._leaf), layers
+        made = chain(layers, self._leaf)
+        for problem in order_problems(made):
+            if problem not in self._problems:
+                warnings.warn(problem, AIClientWarning, stacklevel=_outside())  # an error, for who wants it so
+                self._problems.add(problem)
+        self._chain, self._layers = made, layers
         return self
 
     def derive(self, *layers: Middleware) -> AsyncClient:
@@ -264,6 +273,14 @@ class AsyncClient:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+def _outside() -> int:
+    """Return how far up the stack the first caller outside this package is: where a warning should point."""
+    level, frame = 1, sys._getframe(1)  # noqa: SLF001  # inspect.stack reads source files
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _price_book(value: Any) -> PriceBook | None:

@@ -199,7 +199,7 @@ class Wrapper:
 
 async def release(provider: Provider) -> None:
     """Close `provider`, unless that would be for good: a client's end is its owner's to decide."""
-    if not getattr(provider, "closes_for_good", False):
+    if not getattr(provider, "_closes_for_good", False):
         await provider.close()
 
 

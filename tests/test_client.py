@@ -8,6 +8,7 @@ import pytest
 
 import aiclient
 from aiclient import (
+    AIClientWarning,
     AsyncClient,
     BaseProvider,
     ChatRequest,
@@ -24,7 +25,7 @@ from aiclient import (
     StreamClosedError,
     Timeouts,
 )
-from aiclient.middleware import Retry
+from aiclient.middleware import Logging, Retry
 from aiclient.testutil import FakeClock, MockProvider
 
 pytestmark = pytest.mark.anyio
@@ -107,7 +108,7 @@ async def test_a_refused_layer_changes_nothing():
 
 
 async def test_remove_takes_a_layer_out_by_identity():
-    first, second = Retry(), Retry()
+    first, second = Logging(), Logging()
     client = AsyncClient(MockProvider()).use(first, second)
     assert client.remove(second).middleware == (first,)
     with pytest.raises(ConfigError, match="not in this client's chain"):
@@ -160,7 +161,8 @@ async def test_clients_nest_and_write_each_exchange_down_once():
 async def test_one_limit_of_attempts_holds_over_nested_retries():
     mock = MockProvider(ServerError("no"))
     clock = FakeClock()
-    client = AsyncClient(mock, max_attempts=4, clock=clock).use(Retry(10), Retry(10))
+    with pytest.warns(AIClientWarning, match="their attempts multiply"):
+        client = AsyncClient(mock, max_attempts=4, clock=clock).use(Retry(10), Retry(10))
     with pytest.raises(ServerError) as caught:
         await client.chat("hi")
     assert mock.calls == 4

@@ -52,6 +52,8 @@ class Logging(Layer):
         >>> client = Client(MockProvider("hi")).use(Logging())
     """
 
+    slot = "logging"
+
     def __init__(self, *, logger: logging.Logger | None = None, content: bool = False) -> None:
         if logger is not None and not isinstance(logger, logging.Logger):
             raise ConfigError(f"logger={logger!r} must be a logging.Logger")

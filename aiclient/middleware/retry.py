@@ -45,6 +45,8 @@ class Retry(Layer):
     Cancelling during the wait ends it at once; nothing further is sent.
     """
 
+    slot = "retry"
+
     def __init__(self, attempts: int = 3, *, base: float = 0.5, cap: float = 8.0, clock: Clock | None = None) -> None:
         if type(attempts) is not int or attempts < 1:
             raise ConfigError(f"attempts={attempts!r} must be a whole number of at least 1 (the first call included)")

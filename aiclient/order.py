@@ -1,0 +1,101 @@
+"""Orders of layers that are known to be bad, and why.
+
+Any order may be built, and some strange ones are meant; a client that is given one of these warns, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, TypeAlias
+
+from .composition import Branched, Branching
+from .provider import Layered, Provider
+
+__all__ = ["order_problems"]
+
+_Path: TypeAlias = tuple[Layered, ...]
+"""The layers from the outside to one leaf."""
+
+_BRANCHES: Final = ("fallback", "load_balance")
+
+_PER_DESTINATION: Final = (
+    "it keeps one state for each service, and here it would take every target for the first one; "
+    "put it inside, with each=[...] for the further targets"
+)
+
+BAD: Final[dict[tuple[str, str], str]] = {
+    # (slot outside, slot inside): why. DESIGN section 6 says where each belongs.
+    ("retry", "retry"): "their attempts multiply; keep one of them",
+    ("retry", "cache"): "every attempt asks the cache again; put the cache outside",
+    (
+        "retry",
+        "fallback",
+    ): "every attempt asks all targets again; put the fallback outside, and Retry around each target",
+    ("breaker", "retry"): "it counts a call with all its attempts as one, and cannot end the retrying; put it inside",
+    ("breaker", "cache"): "an open circuit refuses what the cache could answer; put the cache outside",
+    ("rate_limit", "retry"): "further attempts are not held to the limit; put the limit inside",
+    ("rate_limit", "cache"): "answers from the cache wait for the limit and use it up; put the cache outside",
+    ("rate_limit", "breaker"): "calls that the open circuit refuses use up the limit; put the limit inside",
+    ("concurrency", "cache"): "answers from the cache wait for a permit; put the cache outside",
+    ("concurrency", "retry"): "a permit is held while Retry waits; put it inside",
+    ("cache", "defaults"): "the key does not hold what Defaults adds; put Defaults outside",
+    ("cache", "metrics"): "answers from the cache are not counted; put metrics outside",
+    ("cache", "tracing"): "answers from the cache leave no span; put tracing outside",
+    **{(outer, inner): _PER_DESTINATION for outer in ("breaker", "rate_limit", "concurrency") for inner in _BRANCHES},
+}
+
+
+def order_problems(provider: Provider) -> tuple[str, ...]:
+    """Return what is wrong with the order of the layers around `provider`, a sentence each, outermost first.
+
+    Example:
+        >>> order_problems(compose([Retry(), Logging(), Retry()], MockProvider()))
+        ('Retry stands outside Retry: their attempts multiply; keep one of them',)
+    """
+    found: dict[str, None] = {}
+    for path in _paths(provider, ()):
+        for place, outer in enumerate(path):
+            for inner in path[place + 1 :]:
+                why = BAD.get((outer.layer.slot or "", inner.layer.slot or ""))
+                if why is not None:
+                    found[f"{_name(outer)} stands outside {_name(inner)}: {why}"] = None
+    found.update(dict.fromkeys(_unretried(provider)))
+    return tuple(found)
+
+
+def _paths(provider: Provider, above: _Path) -> Iterator[_Path]:
+    path = (*above, provider) if isinstance(provider, Layered) else above
+    inside = _inside(provider)
+    if not inside:
+        yield path
+    for target in inside:
+        yield from _paths(target, path)
+
+
+def _inside(provider: Provider) -> tuple[Provider, ...]:
+    if isinstance(provider, Branching):
+        return provider.targets
+    inner: Provider | None = getattr(provider, "inner", None)
+    return () if inner is None else (inner,)
+
+
+def _unretried(provider: Provider) -> Iterator[str]:
+    """Find fallbacks whose first target is retried and whose others are not."""
+    if isinstance(provider, Branched) and provider.layer.slot == "fallback":
+        first, *further = provider.targets
+        bare = [target.name for target in further if not _has(target, "retry")]
+        if _has(first, "retry") and bare:
+            yield (
+                f"{_name(provider)} retries its first target and not {', '.join(bare)}: what stands inside it in use() "
+                "holds for the first alone; give the others each=[Retry()]"
+            )
+    for target in _inside(provider):
+        yield from _unretried(target)
+
+
+def _has(provider: Provider, slot: str) -> bool:
+    return all(any(item.layer.slot == slot for item in path) for path in _paths(provider, ()))
+
+
+def _name(layered: Layered) -> str:
+    return type(layered.layer).__name__
