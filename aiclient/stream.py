@@ -68,7 +68,8 @@ class ChatStream:
     Args:
         source: Gives the chunks. At the end its `aclose` is called, and its `abort` (not a coroutine) when the stream is
             dropped or runs out of time unread; both are optional. A source that has an `alarm` lends it: one timer, and one
-            guard, for both.
+            guard, for both. A source that receives several chunks at once may have a `take`, which gives the next of those
+            at hand, or None: what is there needs no waiting.
         head: What is already known of the answer (request id, limits, provider).
     """
 
@@ -76,6 +77,7 @@ class ChatStream:
 
     def __init__(self, source: AsyncIterator[ChatStreamChunk], *, head: ChatResponse | None = None) -> None:
         self._source = source
+        self._take: Callable[[], ChatStreamChunk | None] = getattr(source, "take", _nothing)
         self._fold = Fold(head)
         self._kept: deque[ChatStreamChunk] = deque()
         self._see: tuple[Callable[[ChatStreamChunk], None], ...] = ()
@@ -102,10 +104,12 @@ class ChatStream:
     async def __anext__(self) -> ChatStreamChunk:
         if self._kept:
             chunk = self._kept.popleft()
-        elif self._end is None:
+        elif self._end is not None:
+            self._refuse_reading_on()
+        elif (at_hand := self._at_hand()) is None:
             chunk = await self._pull()
         else:
-            self._refuse_reading_on()
+            chunk = at_hand
         refused: AIClientError | None
         if self._see:
             try:
@@ -118,6 +122,8 @@ class ChatStream:
             if refused is not None:
                 await self._fail(refused)
         if chunk.last:
+            if not self._received:
+                await self._end_source()
             await self._finish("completed")
         return chunk
 
@@ -262,6 +268,15 @@ class ChatStream:
 
     # --- inside ---
 
+    def _at_hand(self) -> ChatStreamChunk | None:
+        """Receive a chunk that the source holds already: without a wait there is nothing to limit, or to interrupt."""
+        if self._busy or self._received or self._alarm.error is not None:
+            return None
+        chunk = self._take()
+        if chunk is not None:
+            self._account(chunk)
+        return chunk
+
     async def _pull(self) -> ChatStreamChunk:
         """Receive one chunk from the source."""
         if self._busy:
@@ -294,6 +309,9 @@ class ChatStream:
         self._busy = False
         if self._limits is not None:
             self._alarm.set(self._limits.ends, self._limits.phase)
+        self._account(chunk)
+
+    def _account(self, chunk: ChatStreamChunk) -> None:
         self._fold.add(chunk)
         if not self._committed and chunk.is_output:
             self._committed = True
@@ -385,6 +403,10 @@ class ChatStream:
             self._alarm.stop()
             self._abort()  # first: where warnings are errors, the next line raises
             warnings.warn(f"unclosed {self!r}; use `async with`", ResourceWarning, stacklevel=2, source=self)
+
+
+def _nothing() -> None:
+    """Stand in for the `take` of a source that has none."""
 
 
 async def _survived(work: Awaitable[None]) -> BaseException | None:

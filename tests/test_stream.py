@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import warnings
+from collections import deque
 
 import pytest
 from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aiclient.chunks import ChatStreamChunk
 from aiclient.errors import (
@@ -73,8 +77,8 @@ class Source:
 class Told:
     """A stream over a source, and what its two layers were told of its end, in order."""
 
-    def __init__(self, *items, closing=None):
-        self.source = Source(*items, closing=closing)
+    def __init__(self, *items, closing=None, source=None):
+        self.source = source or Source(*items, closing=closing)
         self.stream = ChatStream(self.source)
         self.ends = []
         for name in ("inner", "outer"):
@@ -546,6 +550,79 @@ async def test_the_first_output_is_told_at_once_when_it_has_come():
     told.stream.on_first_output(lambda: heard.append(1))
     assert heard == [1]
     await told.stream.close()
+
+
+# --- chunks that came together ---
+
+
+class Bursts(Source):
+    """Receives several chunks with one wait; the others are at hand."""
+
+    def __init__(self, *bursts):
+        super().__init__(*(burst[0] for burst in bursts))
+        self.hand = deque()
+        self.rest = deque(burst[1:] for burst in bursts)
+        self.waits = 0
+
+    def take(self):
+        return self.hand.popleft() if self.hand else None
+
+    async def __anext__(self):
+        if self.hand:
+            return self.hand.popleft()
+        self.waits += 1
+        chunk = await super().__anext__()
+        self.hand.extend(self.rest.popleft())
+        return chunk
+
+
+def told_in(*bursts):
+    return Told(source=Bursts(*bursts))
+
+
+@given(st.lists(st.sampled_from([HEAD, A, B]), max_size=8), st.data())
+def test_how_many_chunks_come_with_one_wait_changes_nothing(chunks, data):
+    chunks = [*chunks, LAST]
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(chunks)), max_size=len(chunks))) | {len(chunks)})
+    bursts = [chunks[begin:end] for begin, end in itertools.pairwise([0, *cuts])]
+
+    commit = data.draw(st.booleans())
+
+    async def scene(told):
+        async with told.stream as stream:
+            if commit:
+                await stream.commit()
+            got = await read(stream)
+        told.check("completed")
+        return got, stream.response
+
+    together = told_in(*bursts)
+    assert asyncio.run(scene(together)) == asyncio.run(scene(Told(*chunks)))
+    assert together.source.waits == len(bursts)
+
+
+async def test_time_that_ran_out_is_told_before_what_is_at_hand(still):
+    told = told_in([A, B], [LAST])
+    told.stream.limit(still, ends=5)
+    assert (await anext(told.stream)).content == A.content
+    still.advance(6)
+    with pytest.raises(StreamInterruptedError) as caught:
+        await anext(told.stream)
+    assert isinstance(caught.value.__cause__, TimeoutError)
+    told.check("failed")
+
+
+async def test_an_error_of_a_layer_at_the_last_chunk_at_hand_ends_the_stream_once():
+    told = told_in([A, LAST])
+
+    def refuse(chunk):
+        if chunk.last:
+            raise BudgetExceededError("enough")
+
+    told.stream.on_chunk(refuse)
+    with pytest.raises(BudgetExceededError):
+        await read(told.stream)
+    told.check("failed")
 
 
 # --- truncation ---

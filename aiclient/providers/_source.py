@@ -63,6 +63,10 @@ class ChunkSource:
     def __aiter__(self) -> Self:
         return self
 
+    def take(self) -> ChatStreamChunk | None:
+        """Return the next chunk that was read already; None if there is none."""
+        return next(self._chunks, None)
+
     async def __anext__(self) -> ChatStreamChunk:
         while (chunk := next(self._chunks, None)) is None:
             if self._failure is not None:

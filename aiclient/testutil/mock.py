@@ -6,6 +6,7 @@ import copy
 import inspect
 import math
 import zlib
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeAlias, TypeVar
 
@@ -185,14 +186,24 @@ class _Chunks(AsyncIterator[ChatStreamChunk]):
     """The chunks of one scripted stream; an error among them is raised where it stands."""
 
     def __init__(self, chunks: Iterable[ChatStreamChunk | AIClientError]) -> None:
-        self._chunks = iter(tuple(chunks))
+        self._chunks = deque(chunks)
+
+    def take(self) -> ChatStreamChunk | None:
+        """Give the next chunk, as a provider does that received several at once; None before an error and at the end."""
+        if not self._chunks or isinstance(self._chunks[0], AIClientError):
+            return None
+        chunk = self._chunks.popleft()
+        assert not isinstance(chunk, AIClientError)
+        return evolve(chunk)
 
     async def __anext__(self) -> ChatStreamChunk:
-        for chunk in self._chunks:
-            if isinstance(chunk, AIClientError):
-                raise _anew(chunk)
-            return evolve(chunk)
-        raise StopAsyncIteration
+        if (chunk := self.take()) is not None:
+            return chunk
+        if not self._chunks:
+            raise StopAsyncIteration
+        error = self._chunks.popleft()
+        assert isinstance(error, AIClientError)
+        raise _anew(error)
 
 
 def _vector(text: str, dimensions: int) -> Sequence[float]:
