@@ -18,6 +18,7 @@ __all__ = [
     "destinations",
     "find",
     "is_provider",
+    "leaves",
     "providers_in",
 ]
 
@@ -110,10 +111,14 @@ def providers_in(provider: Provider) -> Iterator[Provider]:
         yield from providers_in(inside)
 
 
+def leaves(provider: Provider) -> Iterator[Provider]:
+    """Yield the providers that wrap no other, preferred first: those that a request may reach."""
+    return (item for item in providers_in(provider) if not _directly_in(item))
+
+
 def destinations(provider: Provider) -> tuple[ProviderInfo, ...]:
     """Return every service that a request to `provider` may reach, preferred first."""
-    leaves = (item for item in providers_in(provider) if not _directly_in(item))
-    return tuple(dict.fromkeys(getattr(leaf, "info", None) or ProviderInfo(leaf.name) for leaf in leaves))
+    return tuple(dict.fromkeys(getattr(leaf, "info", None) or ProviderInfo(leaf.name) for leaf in leaves(provider)))
 
 
 def destination(provider: Provider, request: AnyRequest | None = None) -> Destination:
