@@ -15,14 +15,16 @@ from .._lazy import lazy
 
 if TYPE_CHECKING:
     from ._function import AroundAny, AroundChat, middleware
+    from .defaults import Defaults
     from .logging import Logging
     from .retry import Retry
 
-__all__ = ["AroundAny", "AroundChat", "Logging", "Retry", "middleware"]
+__all__ = ["AroundAny", "AroundChat", "Defaults", "Logging", "Retry", "middleware"]
 
 _WHERE = {
     "AroundAny": "._function",
     "AroundChat": "._function",
+    "Defaults": ".defaults",
     "Logging": ".logging",
     "Retry": ".retry",
     "middleware": "._function",

@@ -43,7 +43,7 @@ from aiclient import (
     outcome,
     replay,
 )
-from aiclient.middleware import Logging, Retry, middleware
+from aiclient.middleware import Defaults, Logging, Retry, middleware
 from aiclient.testutil import FakeClock, MockProvider
 
 Q = TypeVar("Q", bound=ChatRequest | EmbeddingRequest)
@@ -173,6 +173,7 @@ def values() -> None:
     EmbeddingRequest(["x", "y"], tags={"team": "search"})
     assert_type(ChatOptions(stop="x", tags={"team": "search"}, metadata={"k": "v"}).stop, tuple[str, ...])
     ChatOptions(stop=["x"], tools=[Tool("add")], prompt_cache=PromptCache("1h"))
+    Defaults("Be brief.", temperature=0, tools=[Tool("add")], tool_choice="add", response_format={"type": "object"})
 
 
 def composition(provider: Provider) -> None:
