@@ -58,6 +58,8 @@ FLOORS = [
         "wire.anthropic_usage",
         "wire.cohere_parts",
         "wire.converse_usage",
+        "wire.history",
+        "wire.openai_media",
         "wire.gemini_usage",
         "wire.openai_usage",
     },

@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from attrs import evolve
+
 from ..abilities import ListedModel
 from ..context import Timeouts
 from ..credentials import ApiKey, KeySource
@@ -143,7 +145,7 @@ def compatible(
         base_url or os.environ.get(row.address or "") or _address(row, places),
         api_key=api_key,
         model=model,
-        profile=PROFILES.get(service) or Profile(name=service),
+        profile=PROFILES.get(service) or evolve(COMPATIBLE, name=service),
         key_variable=row.key,
         needs_key=row.needs_key,
         name=name or service,

@@ -52,6 +52,8 @@ class BlockEncoder:
         self._origin = origin
         self._notes = notes
         self._ids = ToolIds()
+        self.asked = True
+        """Whether the message under way is part of what is asked now."""
 
     def blocks(self, parts: Sequence[Part], role: str) -> list[Json]:
         """Return the blocks of one message's parts; what cannot be sent back is dropped with a warning."""
@@ -79,7 +81,11 @@ class BlockEncoder:
             case ToolCall() | ToolResultPart():
                 raise InvalidMessageError(f"a {part.tag} cannot stand in a message of the role {role!r}")
             case MediaPart():
-                return self._media(part, role)
+                try:
+                    return self._media(part, role)
+                except UnsupportedFeatureError as error:
+                    self._notes.missing(error, asked=self.asked or role == "system")
+                return []
         raise AssertionError(part)
 
     def _own(self, part: Any) -> Mapping[str, Any]:

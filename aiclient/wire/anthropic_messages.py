@@ -6,11 +6,12 @@ messages among the others: build-with-claude/mid-conversation-system-messages.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from ..messages import Message, ToolResultPart
 from .anthropic_blocks import BlockEncoder, Json
 from .anthropic_facts import Claude
+from .history import note_foreign, past
 from .notes import Notes
 
 __all__ = ["PLACEHOLDER", "Conversation", "encode_messages"]
@@ -22,10 +23,13 @@ Conversation = tuple[list[Json], list[Json]]
 """The blocks of the system prompt, and the turns."""
 
 
-def encode_messages(messages: Iterable[Message], model: Claude, origin: str, notes: Notes) -> Conversation:
+def encode_messages(messages: Sequence[Message], model: Claude, origin: str, notes: Notes) -> Conversation:
     """Return `messages` as system blocks and turns, adjacent turns of one role as one."""
-    turns = _Turns(model, BlockEncoder(origin, notes), notes)
-    for message in messages:
+    note_foreign(messages, origin, notes)
+    encoder, answered = BlockEncoder(origin, notes), past(messages)
+    turns = _Turns(model, encoder, notes)
+    for number, message in enumerate(messages):
+        encoder.asked = number >= answered
         if message.name and message.role != "tool":  # a tool's name says nothing beside the id of its call
             notes.unsupported("message.name")
         turns.add(message)

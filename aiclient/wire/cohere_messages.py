@@ -24,6 +24,7 @@ from ..messages import (
 from .cohere_parts import ORIGIN
 from .jsons import dumps
 from .notes import Notes
+from .openai_media import unsupported
 from .openai_messages import MessageEncoder
 from .profiles import Profile
 
@@ -49,11 +50,12 @@ class CohereMessages(MessageEncoder):
     def _own(self, part: Part) -> Mapping[str, Any]:
         return {}  # what Cohere's parts carry has places of its own
 
-    def _audio(self, part: AudioPart) -> Json:
-        raise self._unsupported("audio")
-
-    def _document(self, part: DocumentPart) -> Json:
-        raise self._unsupported('documents in messages; give their texts in extra["cohere"]["documents"]')
+    def _media(self, part: MediaPart) -> Json:
+        if isinstance(part, DocumentPart):
+            raise unsupported('documents in messages; give their texts in extra["cohere"]["documents"]', _COHERE)
+        if isinstance(part, AudioPart):
+            raise unsupported("audio content", _COHERE)
+        return super()._media(part)
 
     def _assistant(self, parts: Sequence[Part]) -> Json:
         fields: Json = {}

@@ -45,6 +45,8 @@ class BlockEncoder:
         self._notes = notes
         self._ids = ToolIds(model.foreign_id, longest=_LONGEST_ID)
         self._names = DocumentNames(notes)
+        self.asked = True
+        """Whether the message under way is part of what is asked now."""
 
     def blocks(self, parts: Sequence[Part], role: str) -> list[Json]:
         """Return the blocks of one message's parts; what cannot be sent back is dropped with a warning."""
@@ -146,23 +148,27 @@ class BlockEncoder:
                 return [{"text": part.text}]
             case OpaquePart(origin=self._origin, data=dict(data)) if data.keys() <= _IN_RESULTS:
                 return [{**data}]
-            case AudioPart():
-                raise UnsupportedFeatureError(f"{self._origin} takes no audio in tool results", provider=self._origin)
             case MediaPart():
-                return self._media(part, "user")
+                return self._media(part, "result")
         return self._drop(part)
 
     # --- media ---
 
     def _media(self, part: MediaPart, role: str) -> list[Json]:
+        try:
+            return self._medium(part, role)
+        except UnsupportedFeatureError as error:
+            self._notes.missing(error, asked=self.asked or role == "system")
+        return []
+
+    def _medium(self, part: MediaPart, role: str) -> list[Json]:
         if role == "assistant":  # "You can only include images and documents if the role is user" (Message)
             self._notes.add("dropped_content", f"an assistant's {part.tag} part cannot be sent back to {self._origin}")
             return (
                 self._text(TextPart(part.transcript), role) if isinstance(part, AudioPart) and part.transcript else []
             )
-        if role == "system":
-            raise UnsupportedFeatureError(
-                f"{self._origin} takes no {part.tag} content in a system prompt", provider=self._origin
-            )
+        if role == "system" or (role == "result" and isinstance(part, AudioPart)):
+            where = "a system prompt" if role == "system" else "tool results"
+            raise UnsupportedFeatureError(f"{self._origin} takes no {part.tag} in {where}", provider=self._origin)
         kind, block = media_block(part, self._names, self._notes)
         return [{kind: {**block, **self._own(part)}}]

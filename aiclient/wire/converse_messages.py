@@ -6,7 +6,7 @@ service refuses, as quoted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from ..messages import Message, ToolResultPart
@@ -14,6 +14,7 @@ from ..request import PromptCache
 from .anthropic_options import cache_ttl
 from .converse_blocks import BlockEncoder, Json
 from .converse_facts import Served
+from .history import note_foreign, past
 from .notes import Notes
 
 __all__ = ["PLACEHOLDER", "Conversation", "cache_point", "encode_messages", "mark_cached"]
@@ -28,10 +29,13 @@ _MOST_POINTS: Final = 4
 _UNCACHEABLE: Final = frozenset({"reasoningContent", "cachePoint"})
 
 
-def encode_messages(messages: Iterable[Message], model: Served, origin: str, notes: Notes) -> Conversation:
+def encode_messages(messages: Sequence[Message], model: Served, origin: str, notes: Notes) -> Conversation:
     """Return `messages` as system blocks and turns, adjacent turns of one role as one."""
-    turns = _Turns(model, BlockEncoder(model, origin, notes), notes)
-    for message in messages:
+    note_foreign(messages, origin, notes)
+    encoder, answered = BlockEncoder(model, origin, notes), past(messages)
+    turns = _Turns(model, encoder, notes)
+    for number, message in enumerate(messages):
+        encoder.asked = number >= answered
         if message.name:
             notes.unsupported("message.name")
         turns.add(message)

@@ -111,17 +111,17 @@ def _choice(candidate: Mapping[str, Any], value: Mapping[str, Any], origin: str,
     reason, word = finish(candidate.get("finishReason"), vertex=vertex)
     if reason == "stop" and any(isinstance(part, ToolCall) for part in parts):
         reason = "tool_calls"  # Google always says STOP; what the caller has to do is to run the tools
-    return Choice(Message("assistant", _cited(parts, candidate)), reason, word, logprob_entries(candidate))
+    return Choice(Message("assistant", _cited(parts, candidate, origin)), reason, word, logprob_entries(candidate))
 
 
-def _cited(parts: list[Part], candidate: Mapping[str, Any]) -> list[Part]:
+def _cited(parts: list[Part], candidate: Mapping[str, Any], origin: str) -> list[Part]:
     if "groundingMetadata" not in candidate and "citationMetadata" not in candidate:
         return parts
     texts = [(number, part.text) for number, part in enumerate(parts) if isinstance(part, TextPart)]
     for number, citation in citations(candidate, texts):
         part = parts[number]
         assert isinstance(part, TextPart)
-        parts[number] = evolve(part, citations=(*part.citations, citation))
+        parts[number] = evolve(part, citations=(*part.citations, citation), origin=origin)
     return parts
 
 

@@ -9,7 +9,7 @@ warning; what Google's own answer carried goes back exactly as it came.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, Final
 
 from attrs import frozen
@@ -27,7 +27,8 @@ from ..messages import (
     ToolCall,
     ToolResultPart,
 )
-from .gemini_parts import MINTED, SIGNATURE, media_item, own_data
+from .gemini_parts import SIGNATURE, media_item, own_data
+from .history import MINTED, note_foreign
 from .jsons import loads
 from .notes import Notes
 
@@ -84,8 +85,9 @@ class ContentsEncoder:
         self._turn: list[Json] = []
         self._results: list[tuple[int, Json]] = []
 
-    def encode(self, messages: Iterable[Message]) -> tuple[list[Json], list[Json]]:
+    def encode(self, messages: Sequence[Message]) -> tuple[list[Json], list[Json]]:
         """Return the parts of the system instruction and the contents; neighbours of one role are one content."""
+        note_foreign(messages, self._origin, self._notes)
         for message in messages:
             if message.name:
                 self._notes.unsupported("messages[].name")

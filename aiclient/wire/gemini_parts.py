@@ -24,15 +24,13 @@ from ..messages import (
     ToolCall,
     VideoPart,
 )
+from .history import MINTED
 from .jsons import dumps
 from .openai_parts import parted_url
 
-__all__ = ["MINTED", "SIGNATURE", "CallIds", "media_item", "own_data", "part_of"]
+__all__ = ["SIGNATURE", "CallIds", "media_item", "own_data", "part_of"]
 
 SIGNATURE: Final = "thoughtSignature"
-
-MINTED: Final = "mintedId"
-"""Marks, in a tool call's own data, that its id was made here: the service never saw it and does not get it."""
 
 _KINDS: Final[dict[str, type[ImagePart | AudioPart | VideoPart]]] = {
     "image": ImagePart,

@@ -260,7 +260,7 @@ class GeminiDecoder:
         candidate.cited += found
         for block in dict.fromkeys(block for block, _ in found):
             sources = [citation for key, citation in found if key == block]
-            chunks.append(ChatStreamChunk(citations=sources, block=block, choice=index))
+            chunks.append(ChatStreamChunk(citations=sources, block=block, choice=index, origin=self._origin))
 
     def _finish(self, chunks: list[ChatStreamChunk]) -> None:
         """Close the answer."""

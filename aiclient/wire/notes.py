@@ -32,6 +32,16 @@ class Notes:
         """Note a setting that the service does not have."""
         self.add("unsupported_setting", f"{self._provider} has no {setting}; {instead}", setting)
 
+    def missing(self, error: UnsupportedFeatureError, *, asked: bool) -> None:
+        """Note content that the service does not take; where it is part of what is asked now, that is the error.
+
+        Raises:
+            UnsupportedFeatureError: It is asked now, or the request is strict.
+        """
+        if asked:
+            raise error
+        self.add("dropped_content", f"{error.message}: left out of an earlier turn", "messages")
+
     def taken(self) -> tuple[CallWarning, ...]:
         """Return what was noted."""
         return tuple(self._warnings)

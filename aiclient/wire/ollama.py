@@ -7,18 +7,29 @@ the compatible surface in that `think`, `keep_alive` and every model option can 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from attrs import evolve
 
 from ..abilities import ListedModel
-from ..errors import ProtocolError
-from ..messages import ImagePart, Message, Part, ReasoningPart, RefusalPart, TextPart, ToolCall, ToolResultPart
+from ..errors import ProtocolError, UnsupportedFeatureError
+from ..messages import (
+    ImagePart,
+    MediaPart,
+    Message,
+    Part,
+    ReasoningPart,
+    RefusalPart,
+    TextPart,
+    ToolCall,
+    ToolResultPart,
+)
 from ..request import ChatOptions, ChatRequest, EmbeddingRequest, HTTPCall, Tool
 from ..response import ChatResponse, EmbeddingResponse, FinishReason
 from .codec import Encoded
 from .failures import told_failure
+from .history import note_foreign, past
 from .jsons import dumps
 from .notes import Notes
 from .ollama_stream import OllamaDecoder, finish, moment, parts_of, usage
@@ -116,23 +127,25 @@ def _tool(tool: Tool) -> Json:
     return {"type": "function", "function": function}
 
 
-def _messages(messages: Iterable[Message], notes: Notes) -> list[Json]:
+def _messages(messages: Sequence[Message], notes: Notes) -> list[Json]:
+    note_foreign(messages, OllamaChat.origin, notes)
+    answered = past(messages)
     out: list[Json] = []
     names: dict[str, str] = {}  # of the tools, by the id of the call: a result names its tool, not its call
-    for message in messages:
+    for number, message in enumerate(messages):
         names |= {call.id: call.name for call in message.tool_calls}
         results = message.of(ToolResultPart)
         out += [_result(part, names, notes) for part in results]
         if len(results) < len(message.parts):
-            out.append(_message(message, notes))
+            out.append(_message(message, notes, asked=number >= answered and message.role != "assistant"))
     return out
 
 
-def _message(message: Message, notes: Notes) -> Json:
+def _message(message: Message, notes: Notes, *, asked: bool) -> Json:
     role = "system" if message.role == "developer" else message.role
     encoded: Json = {"role": role, "content": _text(message.parts)}
     for part in message.parts:
-        _add(encoded, part, notes)
+        _add(encoded, part, notes, asked=asked)
     return encoded
 
 
@@ -140,7 +153,7 @@ def _text(parts: Iterable[Part]) -> str:
     return "".join(part.text for part in parts if isinstance(part, _SPOKEN))
 
 
-def _add(encoded: Json, part: Part, notes: Notes) -> None:
+def _add(encoded: Json, part: Part, notes: Notes, *, asked: bool) -> None:
     match part:
         case TextPart() | RefusalPart() | ToolResultPart():
             pass
@@ -158,9 +171,11 @@ def _add(encoded: Json, part: Part, notes: Notes) -> None:
                 notes.add(
                     "dropped_content", f"tool call {part.id!r}: {part.defect}; sent without arguments", "messages"
                 )
+        case MediaPart():
+            what = "image that is not bytes" if isinstance(part, ImagePart) else f"{part.tag} content"
+            notes.missing(UnsupportedFeatureError(f"Ollama takes no {what}", provider="ollama"), asked=asked)
         case _:
-            what = "an image by URL" if isinstance(part, ImagePart) else f"{part.tag} parts"
-            notes.add("dropped_content", f"Ollama takes no {what}: it was left out", "messages")
+            notes.add("dropped_content", f"{part.tag} parts cannot be sent to Ollama: left out", "messages")
 
 
 def _result(part: ToolResultPart, names: Mapping[str, str], notes: Notes) -> Json:

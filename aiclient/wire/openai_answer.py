@@ -66,7 +66,7 @@ def decode_answer(body: bytes, origin: str) -> ChatResponse:
     first, *others = sorted((_choice(item, origin) for item in choices), key=lambda pair: pair[0])
     choice = first[1]
     return ChatResponse(
-        message=_with_sources(choice.message, value),
+        message=_with_sources(choice.message, value, origin),
         finish_reason=choice.finish_reason,
         raw_finish_reason=choice.raw_finish_reason,
         logprobs=choice.logprobs,
@@ -126,16 +126,16 @@ def _cited(content: list[Part], annotations: Any, origin: str) -> list[Part]:
     found = tuple(citations(annotations))
     for number, part in enumerate(content):
         if found and isinstance(part, TextPart):
-            content[number] = evolve(part, citations=found)
+            content[number] = evolve(part, citations=found, origin=origin)
             break
     return content + (other_annotations(annotations, origin) if isinstance(annotations, list) else [])
 
 
-def _with_sources(message: Message, answer: Mapping[str, Any]) -> Message:
+def _with_sources(message: Message, answer: Mapping[str, Any], origin: str) -> Message:
     found = tuple(sources(answer)) if "citations" in answer or "search_results" in answer else ()
     for number, part in enumerate(message.parts):
         if found and isinstance(part, TextPart) and not part.citations:
             parts = [*message.parts]
-            parts[number] = evolve(part, citations=found)
+            parts[number] = evolve(part, citations=found, origin=origin)
             return Message("assistant", parts)
     return message

@@ -223,7 +223,8 @@ class OpenAIChatDecoder:
             chunk.logprobs = logprob_entries(logprobs)
         if (word := choice.get("finish_reason")) and not answer.finished:
             answer.finish(str(word), chunk)
-            chunk.citations = [*chunk.citations, *sources(value)]
+            if cited := sources(value):
+                chunk.citations, chunk.origin = [*chunk.citations, *cited], self._origin
         return chunk
 
     def _finish(self, chunks: list[ChatStreamChunk]) -> None:
@@ -248,7 +249,7 @@ def _chunk_of(part: Part, index: int) -> ChatStreamChunk:
     """Return a part of a whole answer as a chunk: text as text, so that readers of `.content` see it."""
     match part:
         case TextPart(text=text, provider_data=None):
-            return ChatStreamChunk(content=text, citations=part.citations, choice=index)
+            return ChatStreamChunk(content=text, citations=part.citations, origin=part.origin, choice=index)
         case ReasoningPart(text=text, provider_data=None, signature=None):
             return ChatStreamChunk(reasoning=text, origin=part.origin, choice=index)
         case RefusalPart(text=text):

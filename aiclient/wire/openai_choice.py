@@ -82,7 +82,8 @@ class StreamedChoice:
 
     def _take_rarities(self, delta: dict[str, Any], chunk: ChatStreamChunk) -> None:
         if annotations := delta.get("annotations"):
-            chunk.citations = citations(annotations)
+            if cited := citations(annotations):
+                chunk.citations, chunk.origin = cited, self._origin
             chunk.parts = [*chunk.parts, *other_annotations(annotations, self._origin)]
         if pictures := delta.get("images"):
             chunk.parts = [*chunk.parts, *images(pictures, self._origin)]

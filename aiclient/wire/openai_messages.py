@@ -7,15 +7,12 @@ left in the history is converted or dropped, with a warning.
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ..errors import InvalidMessageError, UnsupportedFeatureError
 from ..messages import (
     AudioPart,
-    DocumentPart,
-    ImagePart,
     MediaPart,
     Message,
     OpaquePart,
@@ -26,24 +23,15 @@ from ..messages import (
     ToolCall,
     ToolResultPart,
 )
+from .history import note_foreign, past
 from .notes import Notes
-from .openai_parts import data_url
+from .openai_media import media_item
 from .profiles import Profile
 from .toolids import ShortToolIds, ToolIds
 
 __all__ = ["MessageEncoder"]
 
 Json = dict[str, Any]
-
-_AUDIO_FORMATS: Final = {
-    "audio/wav": "wav",
-    "audio/x-wav": "wav",
-    "audio/wave": "wav",
-    "audio/mpeg": "mp3",
-    "audio/mp3": "mp3",
-}
-
-_SIGNATURES: Final = ((b"\x89PNG", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
 
 _NO_CHARACTER: Final = r"(?!)"
 
@@ -57,21 +45,26 @@ class MessageEncoder:
         self._notes = notes
         self._out: list[Json] = []
         self._held: list[Json] = []  # content of tool results that only a user's message can carry
+        self._asked = True  # whether the message under way is part of what is asked now
         self._ids: ToolIds | None = None
         if profile.tool_id_length is not None:
             self._ids = ShortToolIds(profile.tool_id_length)
         elif profile.longest_tool_id is not None:
             self._ids = ToolIds(_NO_CHARACTER, longest=profile.longest_tool_id)
 
-    def encode(self, messages: Iterable[Message]) -> list[Json]:
+    def encode(self, messages: Sequence[Message]) -> list[Json]:
         """Return all messages, in order."""
-        for message in messages:
+        note_foreign(messages, self._origin, self._notes)
+        answered = past(messages)
+        for number, message in enumerate(messages):
+            self._asked = number >= answered or message.role in ("system", "developer")
             if message.of(ToolResultPart):
                 self._tool_results(message)
             rest = [part for part in message.parts if not isinstance(part, ToolResultPart)]
-            if rest:
+            encoded = self._message(message, rest) if rest else {"content": []}
+            if encoded.get("content") != []:  # else all of it was left out
                 self._release()
-                self._append(self._message(message, rest))
+                self._append(encoded)
         self._release()
         last = self._out[-1] if self._out else {}
         if self._profile.prefix and last.get("role") == "assistant" and not last.get("tool_calls"):
@@ -111,19 +104,20 @@ class MessageEncoder:
 
     def _item(self, part: Part) -> list[Json]:
         """Return a part as items of a content list: one, or none when it was dropped."""
+        try:
+            return self._taken(part)
+        except UnsupportedFeatureError as error:
+            self._notes.missing(error, asked=self._asked)
+        return []
+
+    def _taken(self, part: Part) -> list[Json]:
         match part:
             case TextPart() | RefusalPart():  # only the assistant can refuse; quoted by others it is text
-                item: Json = {"type": "text", "text": part.text}
-            case ImagePart():
-                item = {"type": "image_url", "image_url": self._image(part)}
-            case AudioPart():
-                item = {"type": "input_audio", "input_audio": self._audio(part)}
-            case DocumentPart() if self._profile.documents == "document_url":
-                item = self._document_url(part)
-            case DocumentPart():
-                item = {"type": "file", "file": self._document(part)}
+                return [{"type": "text", "text": part.text, **self._own(part)}]
+            case MediaPart():
+                return [{**self._media(part), **self._own(part)}]
             case ReasoningPart(origin=self._origin) if self._profile.thinking_parts:
-                item = {"type": "thinking", "thinking": [{"type": "text", "text": part.text}]}
+                item: Json = {"type": "thinking", "thinking": [{"type": "text", "text": part.text}]}
                 return [{**item, "signature": part.signature} if part.signature else item]
             case OpaquePart(origin=self._origin, data=dict(data)):
                 return [data]
@@ -132,21 +126,19 @@ class MessageEncoder:
                 return []
             case ToolCall() | ToolResultPart():
                 raise InvalidMessageError(f"a {part.tag} cannot stand in this message: tool calls are the assistant's")
-            case _:
-                raise self._unsupported(f"{part.tag} content")
-        return [{**item, **self._own(part)}]
+        raise AssertionError(part)
 
     def _own(self, part: Part) -> Mapping[str, Any]:
         """Return the part's own data, if it is this service's (cache marks of OpenRouter and the like)."""
         if isinstance(part, OpaquePart) or part.origin != self._origin:
             return {}
-        # "item" is what the Responses protocol of the same service keeps: chat knows no items.
-        return {key: value for key, value in (part.provider_data or {}).items() if key != "item"}
+        own = dict(part.provider_data or {})
+        if own.pop("item", None) is not None:  # what the Responses protocol of the same service keeps
+            self._notes.add("dropped_content", "an item of the Responses protocol cannot be sent back to chat")
+        return own
 
-    def _unsupported(self, what: str) -> UnsupportedFeatureError:
-        return UnsupportedFeatureError(
-            f"{self._profile.name}'s chat protocol takes no {what}", provider=self._profile.name
-        )
+    def _media(self, part: MediaPart) -> Json:
+        return media_item(part, self._profile)
 
     def _drop(self, part: Part) -> None:
         origin = getattr(part, "origin", None)
@@ -154,41 +146,6 @@ class MessageEncoder:
             self._notes.add(
                 "dropped_content", f"a {part.tag} part from {origin or 'elsewhere'} cannot be sent back here"
             )
-
-    def _image(self, part: ImagePart) -> Json:
-        if part.data is not None:
-            guessed = next((kind for start, kind in _SIGNATURES if part.data.startswith(start)), "image/webp")
-            url = data_url(part.data, part.media_type or guessed)
-        elif part.url is not None:
-            url = part.url
-        else:
-            raise self._unsupported("images by file id")
-        return {"url": url, "detail": part.detail} if part.detail else {"url": url}
-
-    def _audio(self, part: AudioPart) -> Json:
-        sound = _AUDIO_FORMATS.get(part.media_type or "audio/wav")
-        if part.data is None or sound is None:
-            raise self._unsupported("audio other than the bytes of a WAV or MP3 file")
-        return {"data": base64.b64encode(part.data).decode(), "format": sound}
-
-    def _document(self, part: DocumentPart) -> Json:
-        if part.file_id is not None:
-            return {"file_id": part.file_id}
-        if part.data is None:
-            raise self._unsupported("documents by URL")
-        return {
-            "filename": part.name or "document.pdf",
-            "file_data": data_url(part.data, part.media_type or "application/pdf"),
-        }
-
-    def _document_url(self, part: DocumentPart) -> Json:
-        if part.file_id is not None:
-            return {"type": "file", "file_id": part.file_id}
-        url = part.url
-        if part.data is not None:
-            url = data_url(part.data, part.media_type or "application/pdf")
-        named = {"document_name": part.name} if part.name else {}
-        return {"type": "document_url", "document_url": url, **named}
 
     # --- the assistant's turn ---
 

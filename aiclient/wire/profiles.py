@@ -37,6 +37,8 @@ class Profile:
         dimensions: Field for the length of the vectors.
         lacks: Options that the service refuses or ignores, by our name (`n` stands for more than one answer); and of
             messages the fields `name` and `refusal`. They are left out, with a warning.
+        audio: How `input_audio` is written: OpenAI's object of bytes and format, or a text, base64 or an address.
+        video: Whether content parts of the kind `video_url` are known.
         documents: The kind of content part that takes a document: OpenAI's `file`, or `document_url`.
         thinking_parts: Whether earlier thinking goes back as a content part of the assistant's message.
         prefix: Whether an assistant's message at the end, which the answer is to continue, must be marked as `prefix`.
@@ -63,6 +65,8 @@ class Profile:
     embeddings_limit: int = 2048
     dimensions: str = "dimensions"
     lacks: frozenset[str] = frozenset()
+    audio: Literal["object", "text"] = "object"
+    video: bool = False
     documents: Literal["file", "document_url"] = "file"
     thinking_parts: bool = False
     prefix: bool = False
@@ -83,8 +87,8 @@ OPENAI: Final = Profile(
     longest_tool_id=40,  # "string too long. Expected a string with maximum length 40": github anomalyco/opencode issue 12653
 )
 
-COMPATIBLE: Final = Profile(name="compatible")
-"""A server of which nothing more is known."""
+COMPATIBLE: Final = Profile(name="compatible", video=True)
+"""A server of which nothing more is known. OpenAI has no films; those who do agree on `video_url` (vLLM, SGLang, Qwen)."""
 
 PROFILES: Final[dict[str, Profile]] = {
     profile.name: profile
@@ -117,6 +121,7 @@ PROFILES: Final[dict[str, Profile]] = {
             metadata=True,  # "Chat Completion", docs.mistral.ai/api, as of the SDK mistralai 3.7.0, read 2026-11
             top_k=True,  # the same, which knows no `user` and no `refusal`
             lacks=frozenset({"user_id", "name", "refusal"}),  # name: github langchain-ai/langchainjs issue 5144
+            audio="text",  # AudioChunk of the SDK, "Audio & Transcription", docs.mistral.ai/capabilities/audio, read 2026-11
             documents="document_url",  # 53824bbf615f
             thinking_parts=True,  # ThinkChunk of the SDK; `reasoning_content` is a 422: github BerriAI/litellm issue 30835
             prefix=True,  # "Prefix", docs.mistral.ai/capabilities/completion; 0f683c50db4f names the field
@@ -151,12 +156,17 @@ PROFILES: Final[dict[str, Profile]] = {
             name="openrouter",
             reasoning_object=True,  # 3c1a82f4d479
             top_k=True,  # ab62d56d9caa
+            video=True,  # "Video Inputs", openrouter.ai/docs/guides/overview/multimodal/videos, read 2026-11
         ),
         Profile(name="perplexity"),  # eff74b11be4c: stream_options
         Profile(name="snowflake", reasoning_object=True),  # 8ed3a94fccfb, with a Claude model
         Profile(name="together", top_k=True),  # 2d21d1dca5b5
         Profile(name="vercel", reasoning_object=True),  # 111022b015dd
-        Profile(name="vllm", top_k=True),  # "OpenAI-compatible server", docs.vllm.ai, "Extra parameters", read 2026-11
+        Profile(
+            name="vllm",
+            top_k=True,  # "OpenAI-compatible server", docs.vllm.ai, "Extra parameters", read 2026-11
+            video=True,  # "Multimodal Inputs", docs.vllm.ai/en/latest/features/multimodal_inputs
+        ),
         Profile(name="xai", reasoning_back="reasoning_content"),  # 164a3fefc5fb: stream_options; a9823f144b8c
         Profile(
             name="zai",  # 10b58bf506c5: stream_options

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ..errors import UnsupportedFeatureError
@@ -28,6 +28,7 @@ from ..messages import (
     ToolCall,
     ToolResultPart,
 )
+from .history import note_foreign, past
 from .notes import Notes
 from .openai_parts import data_url
 from .profiles import Profile
@@ -59,14 +60,18 @@ class ItemEncoder:
         self._origin = origin
         self._notes = notes
         self._stateless = stateless
+        self._asked = True  # whether the message under way is part of what is asked now
         self._out: list[Json] = []
         self._calls: dict[str, ToolCall] = {}  # by the id in the messages: the last call of this id
         self._ids: dict[str, str] = {}  # by the id in the messages: the id that is sent
         self._taken: set[str] = set()
 
-    def encode(self, messages: Iterable[Message]) -> list[Json]:
+    def encode(self, messages: Sequence[Message]) -> list[Json]:
         """Return all messages as items, in order."""
-        for message in messages:
+        note_foreign(messages, self._origin, self._notes)
+        answered = past(messages)
+        for number, message in enumerate(messages):
+            self._asked = number >= answered or message.role in ("system", "developer")
             if message.name:
                 self._notes.unsupported("message.name")
             if message.role == "assistant":
@@ -111,10 +116,10 @@ class ItemEncoder:
                 return []
             case _:
                 # "input_audio" is in no published schema of 2026-08; sent as a file, sound is refused (11907c9fdb46).
-                raise UnsupportedFeatureError(
-                    f"{self._profile.name}'s Responses protocol takes no {part.tag} content here",
-                    provider=self._profile.name,
-                )
+                told = f"{self._profile.name}'s Responses protocol takes no {part.tag} content here"
+                missing = UnsupportedFeatureError(told, provider=self._profile.name)
+                self._notes.missing(missing, asked=self._asked)
+                return []
         return [{**content, **self._own(part)}]
 
     def _image(self, part: ImagePart) -> Json:

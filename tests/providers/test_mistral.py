@@ -197,7 +197,7 @@ def test_documents_and_sound_have_parts_of_their_own():
         {"type": "document_url", "document_url": "data:application/pdf;base64,JVBERg==", "document_name": "a.pdf"},
         {"type": "document_url", "document_url": "https://e.x/a.pdf"},
         {"type": "file", "file_id": "f1"},
-        {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}},
+        {"type": "input_audio", "input_audio": "UklGRg=="},
     ]
     assert warnings == []
 

@@ -513,8 +513,10 @@ def test_a_saved_answer_goes_back_as_well():
 
 def test_the_other_of_googles_services_gets_no_signatures():
     _, answer, _ = told("stream_empty_signed_text")
-    (text,) = body(USER, answer.message, vertex=True)["contents"][1]["parts"]
+    _, sent, warnings = encode(USER, answer.message, vertex=True)
+    (text,) = sent["contents"][1]["parts"]
     assert text.keys() == {"text"}
+    assert warnings == ["messages"]
     shared = GeminiWire(vertex=True, origin="google")
     call, _ = shared.encode(ChatRequest([USER, answer.message]), model="gemini-2.5-flash", stream=False)
     assert b"thoughtSignature" in call.body

@@ -251,7 +251,6 @@ def test_roles_go_where_they_are_known():
             TextPart("t", origin="openai", provider_data={"prompt_cache_breakpoint": {"mode": "explicit"}}),
             {"type": "text", "text": "t", "prompt_cache_breakpoint": {"mode": "explicit"}},
         ),
-        (TextPart("t", origin="other", provider_data={"x": 1}), {"type": "text", "text": "t"}),
     ],
 )
 def test_content_parts_have_their_items(part, item):
@@ -488,3 +487,27 @@ def test_embedding_requests_follow_openais_schema(validate):
     body, _ = embedding(input=["a", "b"], dimensions=3, user_id="u")
     headers = {"content-type": "application/json", "authorization": "Bearer x"}
     assert validate("POST", "https://api.openai.com/v1/embeddings", headers, body) == []
+
+
+@pytest.mark.parametrize(
+    ("part", "url"),
+    [
+        (VideoPart(url="https://x/y.mp4"), "https://x/y.mp4"),
+        (VideoPart(data=b"x"), "data:video/mp4;base64,eA=="),
+        (VideoPart(data=b"x", media_type="video/webm"), "data:video/webm;base64,eA=="),
+    ],
+)
+def test_films_go_to_services_that_take_them(part, url):
+    message, warnings = first(TextPart("look:"), part, profile=COMPATIBLE)
+    assert message["content"][1] == {"type": "video_url", "video_url": {"url": url}}
+    assert warnings == ()
+
+
+def test_a_film_by_file_id_has_no_form():
+    with pytest.raises(UnsupportedFeatureError, match="video content by file id"):
+        first(VideoPart(file_id="f"), profile=COMPATIBLE)
+
+
+def test_mistral_takes_no_sound_by_file_id():
+    with pytest.raises(UnsupportedFeatureError, match="audio by file id"):
+        first(AudioPart(file_id="f"), profile=PROFILES["mistral"])

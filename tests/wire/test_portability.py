@@ -21,6 +21,9 @@ from attrs import frozen
 from aiclient import Client
 from aiclient.errors import UnsupportedFeatureError
 from aiclient.messages import (
+    AudioPart,
+    Citation,
+    DocumentPart,
     ImagePart,
     Message,
     OpaquePart,
@@ -28,6 +31,7 @@ from aiclient.messages import (
     RefusalPart,
     TextPart,
     ToolResultPart,
+    VideoPart,
 )
 from aiclient.providers import AnthropicProvider, OpenAIProvider
 from aiclient.request import ChatOptions, ChatRequest, Tool, check
@@ -432,6 +436,8 @@ HEADERS = {
 }
 
 PAIRS = [(source, target) for source in WIRES for target in TARGETS]
+SEALED_WITHIN = {"responses": ("text", "tool_call"), "gemini": ("text", "tool_call"), "vertex": ("text", "tool_call")}
+"""Kinds of parts on which a source puts data of its own."""
 FOREIGN = [(source, target) for source, target in PAIRS if WIRES[source].origin != TARGETS[target].origin]
 OWN = [(source, target) for source, target in PAIRS if WIRES[source].origin == TARGETS[target].origin]
 
@@ -634,15 +640,36 @@ def test_nothing_sealed_by_one_vendor_reaches_another_and_each_loss_is_told(sour
     assert [word for word in (*SEALS, THOUGHT, LATER, "734511") if word in sent] == []
     lost = {part.tag for message in messages for part in message.parts if isinstance(part, (ReasoningPart, OpaquePart))}
     told = [warning.message for warning in warnings if warning.code == "dropped_content"]
+    origin = WIRES[source].origin
+    assert (f"citations from {origin} were left out" in "\n".join(told)) is bool(messages[6].citations)
+    for tag in SEALED_WITHIN.get(source, ()):
+        assert f"opaque data from {origin} on {tag} parts was left out" in "\n".join(told)
+    assert len(told) == len(set(told))
     for tag in lost:
         assert any(tag in text or (tag == "reasoning" and "thinking" in text) for text in told), (tag, warnings)
     assert {warning.provider for warning in warnings} <= {TARGETS[target].origin}
 
 
-@pytest.mark.parametrize(("source", "target"), [pair for pair in FOREIGN if pair[0] != "openai"])
+@pytest.mark.parametrize(("source", "target"), FOREIGN)
 def test_a_strict_request_refuses_what_would_be_lost(source, target):
     with pytest.raises(UnsupportedFeatureError, match=r"\(strict\)"):
         encoded(history(source), target, strict=True)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_caller_who_made_up_sources_is_told_too(target):
+    cited = TextPart(ANSWERED, (Citation("https://met.test"),))
+    _, warnings = encoded([Message("user", ASKED), Message("assistant", cited), Message("user", GOODBYE)], target)
+    (warning,) = warnings
+    assert "citations from elsewhere were left out" in warning.message
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_many_parts_carry_is_told_once(target):
+    signed = [TextPart(str(number), origin="gone", provider_data={"signature": str(number)}) for number in range(9)]
+    messages = [Message("user", ASKED), Message("assistant", signed), Message("user", [*signed, TextPart(GOODBYE)])]
+    _, warnings = encoded(messages, target)
+    assert [warning.message.partition(" was")[0] for warning in warnings] == ["opaque data from gone on text parts"]
 
 
 SEALS_WITHIN = {name: [word for word in SEALS if word in json.dumps(wire.answers)] for name, wire in WIRES.items()}
@@ -689,6 +716,111 @@ def test_a_turn_that_is_only_a_refusal_keeps_its_words(target):
     refused = Message("assistant", RefusalPart(REFUSED))
     call, _ = encoded([Message("user", ASKED), refused, Message("user", GOODBYE)], target)
     assert REFUSED in call.body.decode()
+
+
+# --- sound, films and documents ---
+
+WAV, MP4, PDF = b"RIFF\x24\x00\x00\x00WAVEfmt ", b"\x00\x00\x00\x18ftypmp42", b"%PDF-1.7 tiny"
+MEDIA = {
+    "sound": AudioPart(data=WAV, media_type="audio/wav"),
+    "film": VideoPart(data=MP4, media_type="video/mp4"),
+    "paper": DocumentPart(data=PDF, media_type="application/pdf", name="paper.pdf"),
+    "sound by URL": AudioPart(url="https://media.test/a.wav", media_type="audio/wav"),
+    "film by URL": VideoPart(url="https://media.test/a.mp4", media_type="video/mp4"),
+    "paper by URL": DocumentPart(url="https://media.test/a.pdf", media_type="application/pdf"),
+    "picture by URL": ImagePart(url="https://media.test/a.png", media_type="image/png"),
+}
+TAKES = {
+    # What arrives; the rest is told.
+    "openai": {"sound", "paper", "picture by URL"},
+    "responses": {"paper", "paper by URL", "picture by URL"},
+    "openrouter": {"sound", "film", "paper", "film by URL", "picture by URL"},
+    "moonshot": {"sound", "paper", "picture by URL"},
+    "mistral": {"sound", "sound by URL", "paper", "paper by URL", "picture by URL"},
+    "anthropic": {"paper", "paper by URL", "picture by URL"},
+    "gemini": set(MEDIA),
+    "vertex": set(MEDIA),
+    "converse": {"sound", "film", "paper"},
+    "ollama": set(),
+    "cohere": {"picture by URL"},
+    "older gemini": set(MEDIA),
+    "nova": {"sound", "film", "paper"},
+    "claude on vertex": {"paper", "paper by URL", "picture by URL"},
+    "claude on bedrock": {"paper", "paper by URL", "picture by URL"},
+}
+TAKEN = [(target, kind) for target in TARGETS for kind in MEDIA if kind in TAKES[target]]
+REFUSED_MEDIA = [(target, kind) for target in TARGETS for kind in MEDIA if kind not in TAKES[target]]
+
+
+def mark(part):
+    """What shows that a part arrived: its address, or its bytes."""
+    return part.url or base64.b64encode(part.data).decode()
+
+
+def shown(source, *media):
+    """The history of a source, with media that the user showed and that a tool gave back, before the last answer."""
+    messages = history(source)
+    result = Message("tool", ToolResultPart(messages[2].tool_calls[0].id, [TextPart(SUNNY), *media]))
+    picture = Message("user", [TextPart(AND_THIS), *media])
+    return [*messages[:3], result, messages[4], picture, *messages[6:]]
+
+
+def missing(warnings):
+    """What is told of media that were left out."""
+    return [warning.message for warning in warnings if "left out of an earlier turn" in warning.message]
+
+
+@pytest.mark.parametrize("kind", MEDIA)
+@pytest.mark.parametrize(("source", "target"), PAIRS)
+def test_media_of_an_earlier_turn_arrive_or_are_told(source, target, kind):
+    call, warnings = encoded(shown(source, MEDIA[kind]), target)
+    arrived = mark(MEDIA[kind]) in call.body.decode()
+    assert arrived is (kind in TAKES[target])
+    assert arrived or any(word in text for text in missing(warnings) for word in (MEDIA[kind].tag, "image"))
+    assert AND_THIS in call.body.decode()
+
+
+@pytest.mark.parametrize(("source", "target"), [pair for pair in PAIRS if TARGETS[pair[1]].schema])
+def test_media_of_an_earlier_turn_follow_the_targets_schema(validate, source, target):
+    wire = TARGETS[target]
+    call, _ = encoded(shown(source, *MEDIA.values()), target)
+    body = json.loads(call.body)
+    for item in walk(body):
+        if wire.schema == "mistral" and item.get("type") == "thinking":
+            item.pop("signature", None)  # as above
+    assert validate("POST", wire.base + call.url, HEADERS, body, protocol=wire.schema) == []
+
+
+@pytest.mark.parametrize(("target", "kind"), TAKEN)
+def test_media_that_are_asked_about_arrive(target, kind):
+    call, warnings = encoded([Message("user", [TextPart(AND_THIS), MEDIA[kind]])], target, strict=True)
+    assert mark(MEDIA[kind]) in call.body.decode()
+    assert warnings == ()
+
+
+@pytest.mark.parametrize(("target", "kind"), REFUSED_MEDIA)
+def test_what_is_asked_about_is_never_left_out(target, kind):
+    with pytest.raises(UnsupportedFeatureError):
+        encoded([Message("user", [TextPart(AND_THIS), MEDIA[kind]])], target)
+
+
+@pytest.mark.parametrize(("target", "kind"), REFUSED_MEDIA)
+def test_a_strict_request_is_refused_for_media_of_an_earlier_turn(target, kind):
+    messages = [Message("user", [TextPart(AND_THIS), MEDIA[kind]]), Message("assistant", ANSWERED)]
+    messages = [*messages, Message("user", GOODBYE)]
+    assert len(missing(encoded(messages, target)[1])) == 1
+    with pytest.raises(UnsupportedFeatureError, match=r"\(strict\)"):
+        encoded(messages, target, strict=True)
+
+
+@pytest.mark.parametrize(("target", "kind"), REFUSED_MEDIA)
+def test_an_earlier_turn_of_nothing_but_such_media_leaves_a_conversation_that_can_be_sent(target, kind):
+    messages = [Message("user", ASKED), Message("assistant", BEGUN), Message("user", [MEDIA[kind]])]
+    call, _ = encoded([*messages, Message("assistant", ANSWERED), Message("user", GOODBYE)], target)
+    turns = conversation(json.loads(call.body))
+    sent = "".join(texts_in(turns))
+    assert all(text in sent for text in (ASKED, BEGUN, ANSWERED, GOODBYE))
+    assert all(turn.get("content", turn.get("parts")) not in ([], None) for turn in turns)
 
 
 # --- through the client ---
