@@ -14,6 +14,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 PRINTS = {
     "async_calls.py": ["France: I would have to look that up.", "Portugal:"],
     "chat.py": ["Paris.", "stop 6 $0.00000325"],
+    "circuit_breaker.py": ["14 s  the circuit of mock:mock-model is open", "'refused': 18} sent: 42"],
     "custom_middleware.py": ["a call of search", "outside Retry: {'completed': 2}", "{'failed': 2, 'completed': 2}"],
     "custom_provider.py": ["The sum is 42.", "['The ', 'sum ', 'is ', '0.75.']", "calculator bad_request"],
     "embeddings.py": ["nearest: the Loire (1.000)"],

@@ -122,6 +122,7 @@ FLOORS = [
     {"exchange"},
     {"http"},
     # 8: the leaves and the layers
+    {"middleware._circuit", "middleware._keyed", "middleware._selection"},
     {
         "middleware._*",
         "providers._aws",

@@ -14,16 +14,29 @@ from typing import TYPE_CHECKING, Any
 from .._lazy import lazy
 
 if TYPE_CHECKING:
+    from ._circuits import CircuitState
     from ._function import AroundAny, AroundChat, middleware
+    from .breaker import CircuitBreaker
     from .defaults import Defaults
     from .logging import Logging
     from .retry import Retry
 
-__all__ = ["AroundAny", "AroundChat", "Defaults", "Logging", "Retry", "middleware"]
+__all__ = [
+    "AroundAny",
+    "AroundChat",
+    "CircuitBreaker",
+    "CircuitState",
+    "Defaults",
+    "Logging",
+    "Retry",
+    "middleware",
+]
 
 _WHERE = {
     "AroundAny": "._function",
     "AroundChat": "._function",
+    "CircuitBreaker": ".breaker",
+    "CircuitState": "._circuits",
     "Defaults": ".defaults",
     "Logging": ".logging",
     "Retry": ".retry",
