@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING, Any
 from ._lazy import lazy
 
 if TYPE_CHECKING:
-    from .abilities import Checks, CountsTokens, Describes, Description, Health, ListedModel, ListsModels, Previews
+    from .abilities import (
+        Checks,
+        CountsTokens,
+        Describes,
+        Description,
+        Health,
+        ListedModel,
+        ListsModels,
+        Previews,
+        PreviewsEmbeddings,
+        PreviewsStreams,
+    )
     from .attempt import chain
     from .builder import AsyncRequestBuilder
     from .chunks import ChatStreamChunk, ToolCallDelta
@@ -22,6 +33,7 @@ if TYPE_CHECKING:
     from .clock import Clock
     from .composition import compose, destinations, find
     from .context import CallContext, CallEvent, Timeouts
+    from .dryrun import DryRunReport
     from .errors import (
         AIClientDeprecationWarning,
         AIClientError,
@@ -139,6 +151,7 @@ __all__ = [
     "Description",
     "DictPrices",
     "DocumentPart",
+    "DryRunReport",
     "DryRunStop",
     "EmbeddingRequest",
     "EmbeddingResponse",
@@ -164,6 +177,8 @@ __all__ = [
     "OverloadedError",
     "PermissionDeniedError",
     "Previews",
+    "PreviewsEmbeddings",
+    "PreviewsStreams",
     "PriceBook",
     "PromptCache",
     "ProtocolError",
@@ -249,6 +264,7 @@ _WHERE = {
     "Description": ".abilities",
     "DictPrices": ".pricing",
     "DocumentPart": ".messages",
+    "DryRunReport": ".dryrun",
     "DryRunStop": ".errors",
     "EmbeddingRequest": ".request",
     "EmbeddingResponse": ".response",
@@ -274,6 +290,8 @@ _WHERE = {
     "OverloadedError": ".errors",
     "PermissionDeniedError": ".errors",
     "Previews": ".abilities",
+    "PreviewsEmbeddings": ".abilities",
+    "PreviewsStreams": ".abilities",
     "PriceBook": ".pricing",
     "PromptCache": ".request",
     "ProtocolError": ".errors",

@@ -16,9 +16,20 @@ from typing import Any, Protocol, runtime_checkable
 from attrs import field, frozen
 
 from .errors import Category
-from .request import ChatRequest, HTTPCall
+from .request import ChatRequest, EmbeddingRequest, HTTPCall
 
-__all__ = ["Checks", "CountsTokens", "Describes", "Description", "Health", "ListedModel", "ListsModels", "Previews"]
+__all__ = [
+    "Checks",
+    "CountsTokens",
+    "Describes",
+    "Description",
+    "Health",
+    "ListedModel",
+    "ListsModels",
+    "Previews",
+    "PreviewsEmbeddings",
+    "PreviewsStreams",
+]
 
 
 @frozen
@@ -109,4 +120,22 @@ class Previews(Protocol):
 
     def preview(self, request: ChatRequest, /) -> HTTPCall:
         """Return the exact exchange, credentials as `***`; sends nothing."""
+        ...
+
+
+@runtime_checkable
+class PreviewsStreams(Protocol):
+    """Can say what it would send to open a stream, which differs from a call on the wire."""
+
+    def preview_stream(self, request: ChatRequest, /) -> HTTPCall:
+        """Return the exact exchange, credentials as `***`; sends nothing."""
+        ...
+
+
+@runtime_checkable
+class PreviewsEmbeddings(Protocol):
+    """Can say what it would send to embed texts."""
+
+    def preview_embeddings(self, request: EmbeddingRequest, /) -> HTTPCall:
+        """Return the first exchange that would be made, credentials as `***`; sends nothing."""
         ...

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from attrs import evolve
 
-from .abilities import Previews
 from .composition import compose, destinations, find
 from .context import CallContext, CallEvent
 from .errors import AIClientError, ConfigError, DryRunStop, Phase, StreamInterruptedError, TimeoutError, outcome
@@ -46,7 +45,7 @@ class Attempts(Layer):
 
     async def chat_stream(self, request: ChatRequest, inner: Provider) -> ChatStream:
         """Open a stream; the limit for the first output counts from here."""
-        exchange = _Exchange.begin(request, inner)
+        exchange = _Exchange.begin(request, inner, stream=True)
         return await observed(exchange.opened(inner.chat_stream(request)), exchange.end)
 
 
@@ -73,24 +72,24 @@ class _Exchange:
         self._first: float | None = None
 
     @classmethod
-    def begin(cls, request: AnyRequest, inner: Provider) -> _Exchange:
+    def begin(cls, request: AnyRequest, inner: Provider, *, stream: bool = False) -> _Exchange:
         """Start an exchange; a dry run ends here."""
         context = request.context
         assert context is not None  # opened by Layered
         exchange = cls(context, request, destinations(inner)[0])
         if context.dry_run:
-            raise exchange._stop(inner, request)
+            raise exchange._stop(inner, request, stream=stream)
         exchange._start()
         return exchange
 
-    def _stop(self, inner: Provider, request: AnyRequest) -> DryRunStop:
-        previews = find(inner, Previews)
-        call = previews.preview(request) if previews is not None and isinstance(request, ChatRequest) else None
+    def _stop(self, inner: Provider, request: AnyRequest, *, stream: bool) -> DryRunStop:
+        from .dryrun import rehearsed  # noqa: PLC0415  # most calls are in earnest
+
         return DryRunStop(
             f"dry run: nothing was sent to {self._where.name}",
             provider=self._where.name,
             model=self._model,
-            report=call,
+            report=rehearsed(request, inner, self._where, stream=stream),
         )
 
     def _start(self) -> None:

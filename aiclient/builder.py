@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Self
 
 from attrs import evolve, field, frozen
 
 from .context import CacheMode, Timeouts
+from .dryrun import DryRunReport
 from .errors import InvalidMessageError, InvalidRequestError
 from .messages import AudioPart, Content, DocumentPart, ImagePart, Message, Role, ToolCall, VideoPart, content_parts
 from .opening import OpenStream
@@ -224,6 +225,7 @@ class AsyncRequestBuilder(Fluent):
 
     _provider: Provider
     _open: Callable[[ChatRequest], OpenStream] = field(repr=False)
+    _rehearse: Callable[..., Awaitable[DryRunReport]] = field(repr=False)
 
     async def do(self) -> ChatResponse:
         """Send it and return the whole answer."""
@@ -232,3 +234,14 @@ class AsyncRequestBuilder(Fluent):
     def stream(self) -> OpenStream:
         """Return the stream to be opened: `async with` it, or `await` it. The request is checked at once."""
         return self._open(self.build())
+
+    async def dry_run(self, *, stream: bool = False) -> DryRunReport:
+        """Send nothing, and return what would have been sent, and where, after all layers; see `DryRunReport`.
+
+        Args:
+            stream: Say what `stream()` would send, not what `do()` would. Default False.
+
+        Raises:
+            AIClientError: What would really happen, when a layer or the provider would refuse the request.
+        """
+        return await self._rehearse(self.build(), stream=stream)

@@ -13,6 +13,7 @@ from .builder import AsyncRequestBuilder
 from .clock import SYSTEM, Clock
 from .composition import is_provider
 from .context import DEFAULT_EXTRA_ATTEMPTS, CallContext, Timeouts
+from .dryrun import DryRunReport, report_of
 from .errors import AIClientWarning, ClientClosedError, ConfigError, InvalidMessageError, InvalidProviderError
 from .explain import explain
 from .inflight import CallInFlight
@@ -170,7 +171,7 @@ class AsyncClient:
 
     def new_request(self) -> AsyncRequestBuilder:
         """Begin a request."""
-        return AsyncRequestBuilder(self, self.chat_stream)
+        return AsyncRequestBuilder(self, self.chat_stream, self.dry_run)
 
     async def chat(self, prompt: Prompt, /) -> ChatResponse:
         """Send a request and return the whole answer.
@@ -206,6 +207,16 @@ class AsyncClient:
     ) -> EmbeddingResponse:
         """Turn one text (then read `.vector`) or several (`.vectors`) into vectors."""
         return await self.embeddings(EmbeddingRequest(text, model, dimensions, task))
+
+    async def dry_run(self, prompt: Prompt, /, *, stream: bool = False) -> DryRunReport:
+        """Send nothing, and return what `chat` (with `stream`, `chat_stream`) would send; see the builder's `dry_run`."""
+        from .middleware.dry_run import DryRun  # noqa: PLC0415  # most calls are in earnest
+
+        request, rehearsal = _request(prompt), DryRun()(self._chain)
+        if not stream:
+            return report_of(await self._run(request, rehearsal.chat), request, self.name)
+        async with await self._run(request, rehearsal.chat_stream) as found:
+            return report_of(found.partial, request, self.name)
 
     async def _run(self, request: Q, send: Callable[[Q], Awaitable[R]]) -> R:
         """Make one logical call, which `close` can end."""

@@ -39,6 +39,7 @@ BAD: Final[dict[tuple[str, str], str]] = {
     ("concurrency", "cache"): "answers from the cache wait for a permit; put the cache outside",
     ("concurrency", "retry"): "a permit is held while Retry waits; put it inside",
     ("cache", "defaults"): "the key does not hold what Defaults adds; put Defaults outside",
+    ("cache", "dry_run"): "the empty answer of a dry run would be taken for one; put DryRun outside",
     ("cache", "metrics"): "answers from the cache are not counted; put metrics outside",
     ("cache", "tracing"): "answers from the cache leave no span; put tracing outside",
     **{(outer, inner): _PER_DESTINATION for outer in ("breaker", "rate_limit", "concurrency") for inner in _BRANCHES},

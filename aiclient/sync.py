@@ -12,6 +12,7 @@ from .builder import Fluent
 from .client import AsyncClient, Prompt
 from .clock import SYSTEM, Clock
 from .context import DEFAULT_EXTRA_ATTEMPTS, Timeouts
+from .dryrun import DryRunReport
 from .errors import ClientClosedError
 from .loopthread import LoopThread
 from .pricing import PriceBook
@@ -36,6 +37,10 @@ class RequestBuilder(Fluent):
     def stream(self) -> Stream:
         """Open a stream; use it with `with`."""
         return self._client.chat_stream(self.build())
+
+    def dry_run(self, *, stream: bool = False) -> DryRunReport:
+        """Send nothing, and return what would have been sent; see AsyncRequestBuilder.dry_run."""
+        return self._client.dry_run(self.build(), stream=stream)
 
 
 class Client:
@@ -139,6 +144,10 @@ class Client:
     ) -> EmbeddingResponse:
         """Turn one text (then read `.vector`) or several (`.vectors`) into vectors."""
         return self._thread.run(self._async.embed(text, model=model, dimensions=dimensions, task=task))
+
+    def dry_run(self, prompt: Prompt, /, *, stream: bool = False) -> DryRunReport:
+        """Send nothing, and return what would have been sent; see AsyncClient.dry_run."""
+        return self._thread.run(self._async.dry_run(prompt, stream=stream))
 
     def validate_config(self) -> None:
         """Raise ConfigError if the provider could not work; sends nothing."""

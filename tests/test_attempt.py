@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from aiclient.abilities import Previews
+from aiclient.abilities import Previews, PreviewsEmbeddings, PreviewsStreams
 from aiclient.attempt import SHORT, Attempts, chain
 from aiclient.chunks import ChatStreamChunk
 from aiclient.composition import find
@@ -405,6 +405,12 @@ class Previewing(MockProvider):
     def preview(self, request, /):
         return HTTPCall("POST", "https://api.test/v1/chat")
 
+    def preview_stream(self, request, /):
+        return HTTPCall("POST", "https://api.test/v1/stream")
+
+    def preview_embeddings(self, request, /):
+        return HTTPCall("POST", "https://api.test/v1/embed")
+
 
 @PATHS
 async def test_a_dry_run_sends_nothing_and_says_so(call):
@@ -412,24 +418,32 @@ async def test_a_dry_run_sends_nothing_and_says_so(call):
     with pytest.raises(DryRunStop, match="nothing was sent to p") as caught:
         await call(chain([Retry(), Logging()], mock), context)
     assert mock.calls == 0 and context.journal == [] and context.started == 0
-    assert (caught.value.provider, caught.value.model, caught.value.report) == ("p", "m", None)
+    report = caught.value.report
+    assert (caught.value.provider, caught.value.model, report.call) == ("p", "m", None)
+    assert (report.provider, report.model, report.answered) == ("p", "m", False)
 
 
-@CHATS
+@PATHS
 async def test_a_dry_run_reports_the_exchange_where_the_provider_can_say_it(call):
     with pytest.raises(DryRunStop) as caught:
         await call(chain([], Wrapper(Previewing())), CallContext(dry_run=True))
-    assert caught.value.report == HTTPCall("POST", "https://api.test/v1/chat")
+    assert caught.value.report.call == HTTPCall("POST", f"https://api.test/v1/{call.__name__}", [])
 
 
-async def test_a_dry_run_of_embeddings_has_no_preview():
+class CallsAlone(MockProvider):
+    preview = Previewing.preview
+
+
+@pytest.mark.parametrize("call", [stream, embed], ids=["stream", "embeddings"])
+async def test_a_preview_of_calls_does_not_stand_for_what_is_sent_otherwise(call):
     with pytest.raises(DryRunStop) as caught:
-        await embed(chain([], Previewing()), CallContext(dry_run=True))
-    assert caught.value.report is None
+        await call(chain([], CallsAlone()), CallContext(dry_run=True))
+    assert caught.value.report.call is None
 
 
-def test_previews_is_a_protocol_of_its_own():
-    assert isinstance(Previewing(), Previews) and not isinstance(MockProvider(), Previews)
+@pytest.mark.parametrize("kind", [Previews, PreviewsStreams, PreviewsEmbeddings])
+def test_previews_are_protocols_of_their_own(kind):
+    assert isinstance(Previewing(), kind) and not isinstance(MockProvider(), kind)
 
 
 # --- chain ---

@@ -17,6 +17,7 @@ PRINTS = {
     "circuit_breaker.py": ["14 s  the circuit of mock:mock-model is open", "'refused': 18} sent: 42"],
     "custom_middleware.py": ["a call of search", "outside Retry: {'completed': 2}", "{'failed': 2, 'completed': 2}"],
     "custom_provider.py": ["The sum is 42.", "['The ', 'sum ', 'is ', '0.75.']", "calculator bad_request"],
+    "dry_run.py": ["x-api-key: ***", "warning: anthropic has no seed", "dry: True - to https://api.anthropic.com"],
     "embeddings.py": ["nearest: the Loire (1.000)"],
     "retry_faults.py": ["Paris after ['rate_limit', 'ok']", "AuthenticationError after ['authentication']"],
     "stream.py": ["three rivers of Europe.\n[stop, 12 tokens]", "characters came]"],

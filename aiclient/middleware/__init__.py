@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ._function import AroundAny, AroundChat, middleware
     from .breaker import CircuitBreaker
     from .defaults import Defaults
+    from .dry_run import DryRun
     from .logging import Logging
     from .retry import Retry
 
@@ -27,6 +28,7 @@ __all__ = [
     "CircuitBreaker",
     "CircuitState",
     "Defaults",
+    "DryRun",
     "Logging",
     "Retry",
     "middleware",
@@ -38,6 +40,7 @@ _WHERE = {
     "CircuitBreaker": ".breaker",
     "CircuitState": "._circuits",
     "Defaults": ".defaults",
+    "DryRun": ".dry_run",
     "Logging": ".logging",
     "Retry": ".retry",
     "middleware": "._function",

@@ -15,6 +15,7 @@ from ..abilities import CountsTokens, Description, Health, ListsModels
 from ..clock import SYSTEM, Clock
 from ..context import CallContext, Timeouts
 from ..credentials import ApiKey
+from ..dryrun import redacted
 from ..errors import AIClientError, InvalidModelError, UnsupportedFeatureError
 from ..messages import Message
 from ..provider import ProviderInfo, begin
@@ -138,9 +139,25 @@ class HTTPProvider(Sender):
 
     def preview(self, request: ChatRequest, /) -> HTTPCall:
         """Return the exchange that `chat` would make, with `***` for the credentials; sends nothing."""
-        wire, model, opened, context = self._prepared(request)
-        call, _ = wire.encode(opened, model=model, stream=False)
-        return self._endpoint.call(call, id_=context.id, secret=self._auth(SecretStr(MASK)))
+        return self._previewed(request, stream=False)
+
+    def preview_stream(self, request: ChatRequest, /) -> HTTPCall:
+        """Return the exchange that `chat_stream` would make, with `***` for the credentials; sends nothing."""
+        return self._previewed(request, stream=True)
+
+    def preview_embeddings(self, request: EmbeddingRequest, /) -> HTTPCall:
+        """Return the first exchange that `embeddings` would make, with `***` for the credentials; sends nothing."""
+        if self._embeddings is None:
+            self._has_no("embeddings")
+        model = self._model_for(request)
+        opened, context = self._opened(request)
+        first, *more = self._batches(request.input, self._embeddings.batch_limit, model)
+        call, warnings = self._embeddings.encode(evolve(opened, input=first), model=model)
+        if more:
+            said = f"the texts take {1 + len(more)} exchanges, of which this is the first"
+            warnings = (*warnings, CallWarning("several_exchanges", said, "input", self._name))
+        _told(request, warnings)
+        return self._shown(call, context)
 
     def describe(self) -> Description:
         """Return what this provider is; sends nothing."""
@@ -202,6 +219,18 @@ class HTTPProvider(Sender):
         if wire is None:
             self._has_no("chat")
         return wire, model, *self._opened(request)
+
+    def _previewed(self, request: ChatRequest, *, stream: bool) -> HTTPCall:
+        wire, model, opened, context = self._prepared(request)
+        call, warnings = wire.encode(opened, model=model, stream=stream)
+        _told(request, warnings)
+        return self._shown(call, context)
+
+    def _shown(self, call: HTTPCall, context: CallContext) -> HTTPCall:
+        """Return `call` as it would be sent, but for what is secret: the key, and what the caller's own headers hold."""
+        with_key = self._key.refreshable or self._key.secret is not None
+        secret = self._auth(SecretStr(MASK)) if with_key else ()
+        return redacted(self._endpoint.call(call, id_=context.id, secret=secret))
 
     def _has_no(self, what: str) -> NoReturn:
         raise UnsupportedFeatureError(f"{self._name} has no {what}", provider=self._name)

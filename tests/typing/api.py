@@ -43,7 +43,7 @@ from aiclient import (
     outcome,
     replay,
 )
-from aiclient.middleware import Defaults, Logging, Retry, middleware
+from aiclient.middleware import Defaults, DryRun, Logging, Retry, middleware
 from aiclient.testutil import FakeClock, MockProvider
 
 Q = TypeVar("Q", bound=ChatRequest | EmbeddingRequest)
@@ -205,12 +205,15 @@ async def async_client() -> None:
         held = await client.chat_stream("hi")
         async for text in held.text:
             assert_type(text, str)
+        assert_type(await client.new_request().user("hi").dry_run(), aiclient.DryRunReport)
 
 
 def sync_client() -> None:
     with Client(MockProvider(["one", "two"])) as client:
         response = client.use(Retry()).chat("hi")
         answer(response)
+        assert_type(client.new_request().user("hi").dry_run(stream=True), aiclient.DryRunReport)
+        client.derive(DryRun())
         with client.chat_stream("hi") as stream:
             for chunk in stream:
                 assert_type(chunk.content, str)
