@@ -3,7 +3,7 @@
 SABOTAGE = [
     (
         "attempt.py",
-        "        if context.dry_run:\n            raise exchange._stop(inner, request)\n",
+        "        if context.dry_run:\n            raise exchange._stop(inner, request, stream=stream)\n",
         "",
         "tests/test_attempt.py::test_a_dry_run_sends_nothing_and_says_so",
     ),
