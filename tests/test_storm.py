@@ -27,8 +27,8 @@ def test_the_seam_survives_a_storm(over):
 @pytest.mark.parametrize(
     ("twin", "found", "streams", "over"),
     [
-        ("httpx", "tasks stuck", "2400", ()),  # dies after 300 to 1,600
-        ("no-permit", "permits lost", "400", ()),
+        pytest.param("httpx", "tasks stuck", "2400", (), marks=pytest.mark.slow),  # dies after 300 to 1,600
+        pytest.param("no-permit", "permits lost", "400", (), marks=pytest.mark.slow),
         ("no-close", "sockets left", "400", ()),
         ("no-trace", "sockets left", "320", ("--tls",)),
     ],
