@@ -170,6 +170,7 @@ class Fluent:
 
     def extra(self, namespace: str, /, **settings: Any) -> Self:
         """Send settings that only the provider of that namespace (`openai`, ...) understands; others ignore them."""
+        namespace = _text(namespace, "extra")
         merged = {**self._options.extra.get(namespace, {}), **settings}
         return self._set(extra={**self._options.extra, namespace: merged})
 

@@ -12,10 +12,10 @@ from typing import Final, TypeVar
 from attrs import field, frozen
 
 from .context import Timeouts
-from .errors import AIClientWarning, ConfigError
+from .errors import AIClientWarning, ConfigError, InvalidProviderError
 from .middleware.retry import Retry
 from .provider import Middleware, Provider
-from .registry import PROVIDERS, provider_for, split
+from .registry import PROVIDERS, meant, provider_for, split
 from .secrets import SecretStr
 
 __all__ = ["Setup", "duration", "from_env"]
@@ -80,9 +80,14 @@ def _provider(env: Mapping[str, str]) -> Provider:
     prefix, model = split(named)
     if not model and named not in ("", prefix):
         raise ConfigError(f"AI_DEFAULT_MODEL={named!r} names no model; write {prefix}:<model>")
-    name = env.get("AI_PROVIDER", "").lower() or prefix or "openai"
+    selected = env.get("AI_PROVIDER", "").lower()
+    if not selected and "AI_BASE_URL" not in env:
+        _check_prefix(named, prefix)
+    name = selected or prefix or "openai"
     if name not in PROVIDERS:
-        raise ConfigError(f"AI_PROVIDER={name!r} is not known; it must be one of {', '.join(sorted(PROVIDERS))}")
+        raise ConfigError(
+            f"AI_PROVIDER={name!r} is not known{_hint(name)}; it must be one of {', '.join(sorted(PROVIDERS))}"
+        )
     if prefix is not None and prefix != name:
         model = named  # another provider's prefix is part of this one's model name (gateways)
     if name == "compatible" and "AI_BASE_URL" not in env:
@@ -93,6 +98,20 @@ def _provider(env: Mapping[str, str]) -> Provider:
             value = env[variable]
             options[_argument(name, variable, usual)] = SecretStr(value) if usual == "api_key" else value
     return provider_for(f"{name}:{model}" if model else name, **options)
+
+
+def _check_prefix(named: str, prefix: str | None) -> None:
+    """Refuse a model string whose prefix is a misspelt provider: it would be asked of OpenAI, under the whole name."""
+    before, found, _ = named.partition(":")
+    if prefix is None and found and meant(before):
+        raise InvalidProviderError(
+            f"AI_DEFAULT_MODEL={named!r} names no provider{_hint(before)}; if it is a model's whole name, set AI_PROVIDER"
+        )
+
+
+def _hint(name: str) -> str:
+    close = meant(name)
+    return f" (did you mean {close!r}?)" if close else ""
 
 
 def _argument(name: str, variable: str, usual: str) -> str:

@@ -89,6 +89,11 @@ class ReasoningPart(_Sourced):
     signature: str | None = None
 
 
+def _check_text(what: str, name: str, value: object, *, needed: bool = False) -> None:
+    if not isinstance(value, str) and (needed or value is not None):
+        raise InvalidMessageError(f"{what}: {name} must be a text, not {type(value).__name__}")
+
+
 @frozen(kw_only=True, repr=False)
 class MediaPart(_Sourced):
     """Bytes or a URL, with a media type such as `image/png`; exactly one of `data`, `url` and `file_id` is given."""
@@ -99,12 +104,18 @@ class MediaPart(_Sourced):
     media_type: str | None = None
 
     def __attrs_post_init__(self) -> None:
-        """Refuse a part that holds nothing, or two things at once."""
+        """Refuse a part that holds nothing, or two things at once, or something of another type."""
         given = [name for name in ("data", "url", "file_id") if getattr(self, name) is not None]
         if len(given) != 1:
             raise InvalidMessageError(
                 f"{type(self).__name__} takes exactly one of data, url and file_id; got {', '.join(given) or 'none'}"
             )
+        if self.data is not None and not isinstance(self.data, bytes):
+            raise InvalidMessageError(
+                f"{type(self).__name__}: data must be bytes, not {type(self.data).__name__}; read the file, or give url="
+            )
+        for name in ("url", "file_id", "media_type", "name"):
+            _check_text(type(self).__name__, name, getattr(self, name, None))
 
 
 @frozen(kw_only=True, repr=False)
@@ -207,6 +218,11 @@ class ToolResultPart(_Sourced):
     name: str | None = None
     is_error: bool = False
 
+    def __attrs_post_init__(self) -> None:
+        """Refuse an id or a name that is no text."""
+        _check_text("ToolResultPart", "tool_call_id", self.tool_call_id, needed=True)
+        _check_text("ToolResultPart", "name", self.name)
+
 
 ContentPart: TypeAlias = (
     TextPart | RefusalPart | ReasoningPart | ImagePart | AudioPart | VideoPart | DocumentPart | OpaquePart
@@ -293,6 +309,7 @@ class Message(Record):
     ) -> None:
         if role not in _ROLES:
             raise InvalidMessageError(f"role {role!r} is none of {', '.join(_ROLES)}")
+        _check_text("Message", "name", name)
         parts = content_parts(content)
         if tool_call_id is not None:
             parts = (ToolResultPart(tool_call_id, parts, name),)

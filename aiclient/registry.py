@@ -14,7 +14,7 @@ from .errors import ConfigError, InvalidModelError, InvalidProviderError
 from .provider import Provider
 from .providers.services import RETIRED, SERVICES
 
-__all__ = ["PROVIDERS", "provider_for", "split"]
+__all__ = ["PROVIDERS", "meant", "provider_for", "split"]
 
 PROVIDERS: Final = {
     **dict.fromkeys(SERVICES, "aiclient.providers.openai_compatible:compatible"),
@@ -51,6 +51,22 @@ def split(name: str) -> tuple[str | None, str]:
         if found and prefix in PROVIDERS:
             return prefix, model
     return (name, "") if name in PROVIDERS else (None, name)
+
+
+def meant(prefix: str) -> str | None:
+    """Return the registered prefix that another one is surely a misspelling of.
+
+    Strict, since models of Ollama's look alike (`llama3:8b`, `qwen3:8b`): the first letters agree, and there is no digit.
+
+    Example:
+        >>> meant("opnai"), meant("llama3"), meant("qwen3")
+        ('openai', None, None)
+    """
+    word = prefix.lower()
+    if any(char.isdigit() for char in word):
+        return None
+    close = difflib.get_close_matches(word, [name for name in PROVIDERS if name[:1] == word[:1]], 1, cutoff=0.8)
+    return close[0] if close else None
 
 
 def provider_for(name: str, /, **options: Any) -> Provider:

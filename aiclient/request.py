@@ -7,14 +7,14 @@ namespace that may read it.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias, cast, get_args
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from attrs import field, frozen
 
+from . import fields
 from .context import CacheMode, CallContext, Timeouts
-from .errors import EmptyMessagesError, InvalidMessageError, InvalidModelError, InvalidRequestError
+from .errors import EmptyMessagesError, InvalidMessageError, InvalidRequestError
 from .messages import Message, ToolCall, ToolResultPart
 from .records import Record
 
@@ -35,56 +35,16 @@ __all__ = [
 _CACHE_MODES: Final = get_args(CacheMode)
 
 
-def _number(low: float, high: float, *, whole: bool = False) -> Callable[[Any, Any, Any], None]:
-    """Refuse what is not a finite number in [low, high], before anything is sent."""
-
-    def check_number(_: Any, attribute: Any, value: Any) -> None:
-        if value is None:
-            return
-        kinds = (int,) if whole else (int, float)
-        if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
-            what = "a whole number" if whole else "a number"
-            bounds = f"of at least {low:g}" if math.isinf(high) else f"from {low:g} to {high:g}"
-            raise InvalidRequestError(f"{attribute.name}={value!r} must be {what} {bounds}")
-
-    return check_number
-
-
-def _model(value: Any) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str) or not value.strip() or any(ord(char) < 32 for char in value):
-        raise InvalidModelError(f"model={value!r} must be the name of a model, as the provider spells it")
-    return value
-
-
-def _texts(value: str | Iterable[str]) -> tuple[str, ...]:
-    given: object = value
-    texts: tuple[object, ...] = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
-    for index, text in enumerate(texts):
-        if not isinstance(text, str) or not text:
-            raise InvalidRequestError(f"text {index} must be a string that is not empty, got {text!r}")
-    return cast("tuple[str, ...]", texts)
-
-
-def _json_object(_: Any, attribute: Any, value: Any) -> None:
-    if not isinstance(value, Mapping):
-        raise InvalidRequestError(f"{attribute.name} must be a JSON schema as a dict, not {type(value).__name__}")
-
-
-def _tool_name(_: Any, __: Any, value: Any) -> None:
-    if not isinstance(value, str) or not value:
-        raise InvalidRequestError(f"a tool needs a name, got {value!r}")
-
-
 @frozen(repr=False)
 class Tool(Record):
     """A function that the model may ask for; `parameters` is a JSON schema, `strict` asks that it be followed exactly."""
 
-    name: str = field(validator=_tool_name)
-    description: str = ""
-    parameters: Mapping[str, Any] = field(factory=lambda: {"type": "object", "properties": {}}, validator=_json_object)
-    strict: bool | None = None
+    name: str = field(validator=fields.tool_name)
+    description: str = field(default="", validator=fields.text)
+    parameters: Mapping[str, Any] = field(
+        factory=lambda: {"type": "object", "properties": {}}, validator=fields.json_object
+    )
+    strict: bool | None = field(default=None, validator=fields.flag)
 
 
 @frozen(repr=False)
@@ -97,7 +57,8 @@ class ToolChoice(Record):
     def __attrs_post_init__(self) -> None:
         """Refuse a name without the mode, and the mode without a name."""
         modes = ("auto", "none", "required", "named")
-        if self.mode not in modes or (self.mode == "named") != bool(self.name):
+        named = isinstance(self.name, str) and self.name != ""
+        if self.mode not in modes or (self.mode == "named") != named:
             raise InvalidRequestError(
                 f"tool choice {self.mode!r} with name {self.name!r}: give a mode, or a tool's name"
             )
@@ -119,7 +80,7 @@ class ResponseFormat(Record):
     kind: Literal["text", "json", "schema"] = "text"
     schema: Mapping[str, Any] | None = None
     name: str = "response"
-    strict: bool | None = None
+    strict: bool | None = field(default=None, validator=fields.flag)
 
     def __attrs_post_init__(self) -> None:
         """Refuse `schema` without a schema and the other way round."""
@@ -140,8 +101,8 @@ class ResponseFormat(Record):
 class Reasoning(Record):
     """How much the model should think: an effort word, or a budget of tokens."""
 
-    effort: str | None = None
-    budget_tokens: int | None = field(default=None, validator=_number(0, math.inf, whole=True))
+    effort: str | None = field(default=None, validator=fields.text)
+    budget_tokens: int | None = field(default=None, validator=fields.number(0, math.inf, whole=True))
 
 
 def _limit(_: Any, __: Any, value: Any) -> None:
@@ -156,11 +117,6 @@ def _messages(value: Iterable[Message]) -> tuple[Message, ...]:
     return tuple(value)
 
 
-def _time_to_live(_: Any, __: Any, value: Any) -> None:
-    if not isinstance(value, str) or not re.fullmatch(r"[1-9]\d{0,3}[mh]", value):
-        raise InvalidRequestError(f"ttl={value!r} must be a number of minutes or hours, such as '5m' or '1h'")
-
-
 @frozen(repr=False)
 class PromptCache(Record):
     """Ask the service to keep the prompt's beginning (tools, system prompt, history) for the next call.
@@ -170,21 +126,13 @@ class PromptCache(Record):
         key: Groups requests that share a beginning, where the service takes one.
     """
 
-    ttl: str = field(default="5m", validator=_time_to_live)
-    key: str | None = None
+    ttl: str = field(default="5m", validator=fields.time_to_live)
+    key: str | None = field(default=None, validator=fields.text)
 
     @property
     def minutes(self) -> int:
         """The time to live in minutes."""
         return int(self.ttl[:-1]) * (60 if self.ttl.endswith("h") else 1)
-
-
-def _strings(value: Mapping[str, str]) -> dict[str, str]:
-    return dict(value)
-
-
-def _namespaces(value: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {name: dict(settings) for name, settings in value.items()}
 
 
 @frozen(kw_only=True, repr=False)
@@ -195,32 +143,32 @@ class ChatOptions(Record):
     `timeout`, `tags`, `tenant`, `cache` and `strict` steer the call and are sent to nobody.
     """
 
-    model: str | None = field(default=None, converter=_model)
-    temperature: float | None = field(default=None, validator=_number(0, 2))
-    max_tokens: int | None = field(default=None, validator=_number(1, math.inf, whole=True))
-    top_p: float | None = field(default=None, validator=_number(0, 1))
-    top_k: int | None = field(default=None, validator=_number(1, math.inf, whole=True))
-    seed: int | None = field(default=None, validator=_number(-(2**63), 2**63 - 1, whole=True))
-    stop: tuple[str, ...] = field(default=(), converter=_texts)
-    frequency_penalty: float | None = field(default=None, validator=_number(-2, 2))
-    presence_penalty: float | None = field(default=None, validator=_number(-2, 2))
+    model: str | None = field(default=None, converter=fields.model)
+    temperature: float | None = field(default=None, validator=fields.number(0, 2))
+    max_tokens: int | None = field(default=None, validator=fields.number(1, math.inf, whole=True))
+    top_p: float | None = field(default=None, validator=fields.number(0, 1))
+    top_k: int | None = field(default=None, validator=fields.number(1, math.inf, whole=True))
+    seed: int | None = field(default=None, validator=fields.number(-(2**63), 2**63 - 1, whole=True))
+    stop: tuple[str, ...] = field(default=(), converter=fields.texts)
+    frequency_penalty: float | None = field(default=None, validator=fields.number(-2, 2))
+    presence_penalty: float | None = field(default=None, validator=fields.number(-2, 2))
     tools: tuple[Tool, ...] = field(default=(), converter=_tools)
     tool_choice: ToolChoice | None = None
-    parallel_tool_calls: bool | None = None
+    parallel_tool_calls: bool | None = field(default=None, validator=fields.flag)
     response_format: ResponseFormat | None = None
     reasoning: Reasoning | None = None
     prompt_cache: PromptCache | None = None
-    n: int | None = field(default=None, validator=_number(1, math.inf, whole=True))
-    logprobs: int | None = field(default=None, validator=_number(0, 20, whole=True))
-    service_tier: str | None = None
-    user_id: str | None = None
-    metadata: Mapping[str, str] = field(factory=dict, converter=_strings)
-    extra: Mapping[str, Mapping[str, Any]] = field(factory=dict, converter=_namespaces)
+    n: int | None = field(default=None, validator=fields.number(1, math.inf, whole=True))
+    logprobs: int | None = field(default=None, validator=fields.number(0, 20, whole=True))
+    service_tier: str | None = field(default=None, validator=fields.text)
+    user_id: str | None = field(default=None, validator=fields.text)
+    metadata: Mapping[str, str] = field(factory=dict, converter=fields.strings)
+    extra: Mapping[str, Mapping[str, Any]] = field(factory=dict, converter=fields.namespaces)
     timeout: float | Timeouts | None = field(default=None, validator=_limit)
-    tags: Mapping[str, str] = field(factory=dict, converter=_strings)
-    tenant: str | None = None
+    tags: Mapping[str, str] = field(factory=dict, converter=fields.strings)
+    tenant: str | None = field(default=None, validator=fields.text)
     cache: CacheMode = "use"
-    strict: bool = False
+    strict: bool = field(default=False, validator=fields.flag)
 
     def __attrs_post_init__(self) -> None:
         """Refuse what single fields cannot tell: unknown cache modes, a choice without its tool, tools of one name."""
@@ -257,14 +205,14 @@ class EmbeddingRequest(Record):
         task: What the vectors are for (`query`, `document`, ...), where the model distinguishes.
     """
 
-    input: tuple[str, ...] = field(converter=_texts)
-    model: str | None = field(default=None, converter=_model)
-    dimensions: int | None = field(default=None, validator=_number(1, math.inf, whole=True))
-    task: str | None = None
-    user_id: str | None = None
-    extra: Mapping[str, Mapping[str, Any]] = field(factory=dict, converter=_namespaces)
+    input: tuple[str, ...] = field(converter=fields.texts)
+    model: str | None = field(default=None, converter=fields.model)
+    dimensions: int | None = field(default=None, validator=fields.number(1, math.inf, whole=True))
+    task: str | None = field(default=None, validator=fields.text)
+    user_id: str | None = field(default=None, validator=fields.text)
+    extra: Mapping[str, Mapping[str, Any]] = field(factory=dict, converter=fields.namespaces)
     timeout: float | Timeouts | None = field(default=None, validator=_limit)
-    tags: Mapping[str, str] = field(factory=dict, converter=_strings)
+    tags: Mapping[str, str] = field(factory=dict, converter=fields.strings)
     context: CallContext | None = field(default=None, eq=False, repr=False, metadata={"saved": False})
 
     def __attrs_post_init__(self) -> None:

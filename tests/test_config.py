@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aiclient import AIClientWarning, AsyncClient, Client, ConfigError, MissingAPIKeyError
+from aiclient import AIClientWarning, AsyncClient, Client, ConfigError, InvalidProviderError, MissingAPIKeyError
 from aiclient.config import duration, from_env
 from aiclient.middleware import Retry
 from aiclient.testutil import LoopbackServer
@@ -37,6 +37,13 @@ def retry_of(environ):
         ({"AI_API_KEY": SECRET}, "openai", None),
         ({"AI_API_KEY": SECRET, "AI_DEFAULT_MODEL": "gpt-5-mini"}, "openai", "gpt-5-mini"),
         ({"AI_API_KEY": SECRET, "AI_DEFAULT_MODEL": "llama3:8b"}, "openai", "llama3:8b"),
+        ({"AI_API_KEY": SECRET, "AI_DEFAULT_MODEL": "ft:gpt-5-mini:acme::a1"}, "openai", "ft:gpt-5-mini:acme::a1"),
+        ({"AI_PROVIDER": "mock", "AI_DEFAULT_MODEL": "opnai:x"}, "mock", "opnai:x"),
+        (
+            {"AI_API_KEY": SECRET, "AI_BASE_URL": "http://127.0.0.1:1/v1", "AI_DEFAULT_MODEL": "mixtral:8x7b"},
+            "openai",
+            "mixtral:8x7b",
+        ),
     ],
 )
 def test_provider_and_model(environ, name, model):
@@ -99,7 +106,8 @@ def test_a_missing_key_names_the_variable_when_the_client_is_made(monkeypatch):
 
 def test_an_unknown_provider_is_told_which_there_are():
     with pytest.raises(
-        ConfigError, match=r"AI_PROVIDER='opanai' is not known; it must be one of .*compatible, .*openai"
+        ConfigError,
+        match=r"AI_PROVIDER='opanai' is not known \(did you mean 'openai'\?\); it must be one of .*compatible, .*openai",
     ):
         from_env({"AI_PROVIDER": "opanai"})
 
@@ -244,3 +252,11 @@ def seen_timeouts(seen):
         return await call_next(request)
 
     return look
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("opnai:x", "openai"), ("OpenAI:gpt-5", "openai"), ("antropic:claude-x", "anthropic")]
+)
+def test_a_misspelt_provider_does_not_become_a_model_of_openais(name, meant):
+    with pytest.raises(InvalidProviderError, match=f"AI_DEFAULT_MODEL='{name}' .*did you mean '{meant}'"):
+        from_env({"AI_API_KEY": SECRET, "AI_DEFAULT_MODEL": name})

@@ -18,7 +18,7 @@ FLOORS = [
     {"", "records"},  # the package itself holds lazy names and the version
     # 1, 2: values
     {"decoding", "gate", "messages", "vectors"},
-    {"context"},
+    {"context", "fields"},
     {"media", "request", "response", "template"},
     # 3: streams
     {"abilities", "chunks"},
@@ -36,6 +36,7 @@ FLOORS = [
     {
         "wire",
         "wire.anthropic_facts",
+        "wire.choices",
         "wire.codec",
         "wire.complaints",
         "wire.counts",

@@ -7,7 +7,7 @@ import pytest
 from aiclient import ConfigError, InvalidModelError, InvalidProviderError, provider_for
 from aiclient.provider import Identified
 from aiclient.providers.services import SERVICES
-from aiclient.registry import PROVIDERS, split
+from aiclient.registry import PROVIDERS, meant, split
 from aiclient.testutil import MockProvider
 
 
@@ -100,3 +100,21 @@ def test_an_option_that_the_class_does_not_take_is_a_config_error_without_its_va
     assert "sk-very-secret" not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("prefix", "expected"),
+    [
+        ("opnai", "openai"),
+        ("OPENAI", "openai"),
+        ("azur", "azure"),
+        ("llama3", None),
+        ("llama", None),
+        ("qwen3", None),
+        ("deepseek-r1", None),
+        ("ft", None),
+        ("", None),
+    ],
+)
+def test_only_what_is_surely_a_misspelling_is_taken_for_one(prefix, expected):
+    assert meant(prefix) == expected

@@ -14,6 +14,7 @@ from typing import Any, Final
 from ..chunks import ChatStreamChunk, ToolCallDelta
 from ..errors import AIClientError, ProtocolError
 from ..messages import ReasoningPart, TextPart, ToolCall
+from .choices import Places
 from .failures import told_failure
 from .gemini_answer import blocked, content_parts, index_of, logprob_entries, notices
 from .gemini_citations import citations
@@ -71,6 +72,7 @@ class GeminiDecoder:
         "_awaited",
         "_candidates",
         "_origin",
+        "_places",
         "_sniffed",
         "_sse",
         "_told",
@@ -89,6 +91,7 @@ class GeminiDecoder:
         """Events without anything that this decoder knows."""
         self._origin = origin
         self._awaited = choices
+        self._places = Places(choices)
         self._vertex = vertex
         self._candidates: dict[int, _Candidate] = {}
         self._told: dict[str, Any] = {}
@@ -228,7 +231,7 @@ class GeminiDecoder:
         return candidate
 
     def _take_candidate(self, raw: Any, value: dict[str, Any], chunks: list[ChatStreamChunk]) -> None:
-        index = index_of(raw)
+        index = self._places.of(index_of(raw))
         candidate = self._candidate(index, value)
         before = len(chunks)
         for part in content_parts(raw):

@@ -13,6 +13,7 @@ from ..chunks import ChatStreamChunk, ToolCallDelta
 from ..errors import AIClientError, ProtocolError
 from ..messages import Part, ReasoningPart, RefusalPart, TextPart, ToolCall
 from ..response import ChatResponse, Choice
+from .choices import Places
 from .failures import told_failure
 from .jsons import loads
 from .openai_answer import decode_answer, is_error
@@ -40,6 +41,7 @@ class OpenAIChatDecoder:
         "_awaited",
         "_dated",
         "_origin",
+        "_places",
         "_sniffed",
         "_sse",
         "_whole",
@@ -56,6 +58,7 @@ class OpenAIChatDecoder:
         """Events of kinds that this decoder does not know."""
         self._origin = origin
         self._awaited = choices
+        self._places = Places(choices)
         self._answers: dict[int, StreamedChoice] = {}
         self._sse = SSEDecoder()
         self._sniffed = False
@@ -196,8 +199,7 @@ class OpenAIChatDecoder:
         if type(choice) is not dict:
             raise ProtocolError("choices[] of an event is not an object", kind="schema")
         index = choice.get("index")
-        if type(index) is not int:
-            index = 0
+        index = self._places.of(index if type(index) is int else 0)
         answer = self._answers.get(index)
         if answer is None:
             answer = self._answers[index] = StreamedChoice(self._origin)

@@ -285,3 +285,10 @@ def test_nothing_and_unknown_events_and_a_foreign_goodbye_do_no_harm():
     decoder = GeminiWire().decoder()
     answer, done, _ = run(decoder, sse({"news": 1}, event({"text": "a"}, finish="STOP")) + b"data: [DONE]\n\n")
     assert (answer.message.content, done, decoder.ignored) == ("a", True, 1)
+
+
+def test_the_one_candidate_asked_for_counts_whatever_its_number():
+    far = event({"text": "Hi"}, finish="STOP")
+    far["candidates"][0]["index"] = 7
+    answer = read(far)
+    assert (answer.message.content, answer.finish_reason, answer.alternatives) == ("Hi", "stop", ())

@@ -428,3 +428,29 @@ def test_a_stream_that_nobody_asked_for_is_an_answer():
     assert caught.value.kind == "incomplete"
     with pytest.raises(BadRequestError):
         wire.decode(200, {}, data({"error": {"message": "m", "code": 400}}))
+
+
+def test_the_one_answer_asked_for_counts_whatever_its_number():
+    response = folded(event({"content": "Hi"}, index=7) + event({}, index=7, reason="stop") + DONE)
+    assert (response.message.content, response.finish_reason, response.alternatives) == ("Hi", "stop", ())
+
+
+def test_answers_that_nobody_asked_for_stand_beside_the_first_that_came():
+    response = folded(
+        event({"content": "one"}, index=1)
+        + event({"content": "zero"}, index=0)
+        + event({}, index=1, reason="stop")
+        + event({}, index=0, reason="stop")
+        + DONE
+    )
+    assert response.message.content == "one"
+    assert [choice.message.content for choice in response.alternatives] == ["zero"]
+
+
+def test_where_several_are_asked_for_the_services_numbers_stand():
+    response = folded(
+        event({"content": "one"}, index=1, reason="stop") + event({"content": "zero"}, index=0, reason="stop") + DONE,
+        choices=2,
+    )
+    assert response.message.content == "zero"
+    assert [choice.message.content for choice in response.alternatives] == ["one"]
