@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import sys
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -234,7 +235,7 @@ class AsyncClient:
         async def left(_: End) -> None:
             self._leave(call)
 
-        call.stream = result
+        call.watch(result, functools.partial(self._leave, call))
         result.on_close(left)
         return result
 
@@ -245,8 +246,7 @@ class AsyncClient:
 
     def _leave(self, call: CallInFlight) -> None:
         self._calls.discard(call)
-        if not call.done.done():
-            call.done.set_result(None)
+        call.finish()
 
     def _context(self) -> CallContext:
         return CallContext(

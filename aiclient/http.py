@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import re
 import ssl
 from collections.abc import Iterator, Sequence
@@ -170,6 +171,10 @@ def _context(scheme: str) -> ssl.SSLContext:
 
     context = httpx.create_ssl_context(trust_env=False)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if context.keylog_filename:
+        logging.getLogger(__name__).warning(
+            "SSLKEYLOGFILE is set: whoever reads that file can read all that is sent, keys included"
+        )
     return context
 
 

@@ -57,6 +57,8 @@ def meaning(error: Exception, host: str, *, answering: bool) -> AIClientError | 
     if names & {"InvalidURL", "UnsupportedProtocol"}:
         return ConfigError("the URL of the service is not one that HTTP can reach; check base_url")
     if "ProxyError" in names:
+        if str(error).startswith("407"):  # it will say so every time
+            return ConfigError(f"the proxy on the way to {host} wants a user and a password; check the proxy's URL")
         return ConnectError(f"the proxy on the way to {host} refused", kind="proxy")
     if "TransportError" in names:
         return _unreachable(error, host, connecting="ConnectError" in names)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import weakref
+from collections.abc import Callable
 
 from .errors import ClientClosedError
 from .gate import Alarm
@@ -20,8 +22,28 @@ class CallInFlight:
         self.alarm = Alarm()
         self.loop = asyncio.get_running_loop()
         self.done: asyncio.Future[None] = self.loop.create_future()
-        self.stream: ChatStream | None = None
+        self._stream: weakref.ref[ChatStream] | None = None
         self._pid = os.getpid()
+
+    def watch(self, stream: ChatStream, dropped: Callable[[], object]) -> None:
+        """Know the call's stream, and not keep it: one that its reader has dropped would hold its connection for ever.
+
+        Args:
+            stream: What the call has opened.
+            dropped: Called on the call's loop when the stream was collected before its end.
+        """
+
+        def gone(_: object) -> None:  # the collector runs in any thread
+            with contextlib.suppress(RuntimeError):  # the loop was closed, and its calls with it
+                self.loop.call_soon_threadsafe(dropped)
+
+        self._stream = weakref.ref(stream, gone)
+
+    def finish(self) -> None:
+        """Note that the call has ended."""
+        self._stream = None
+        if not self.done.done():
+            self.done.set_result(None)
 
     @property
     def ours(self) -> bool:
@@ -42,8 +64,8 @@ class CallInFlight:
                     await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.end(error), self.loop))
                 else:  # nobody may ever run it again: have it end the call if somebody does
                     self.loop.call_soon_threadsafe(lambda: self.loop.create_task(self.end(error)))
-        elif self.stream is not None:
-            await self.stream.interrupt(error)
+        elif (stream := self._stream() if self._stream is not None else None) is not None:
+            await stream.interrupt(error)
         else:
             self.alarm.trip(error)
             await asyncio.wait([self.done])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
@@ -303,6 +304,29 @@ async def test_close_ends_a_stream_that_nobody_reads_at_the_moment():
     with pytest.raises(ClientClosedError):
         await anext(stream)
     assert source.closed == 1
+
+
+async def test_a_stream_that_its_reader_dropped_is_collected_and_its_call_is_over():
+    source = Dripping()
+    client = AsyncClient(MockProvider(chat_stream_func=lambda request: aiclient.ChatStream(source)))
+    stream = await client.chat_stream("hi")
+    assert (await anext(stream)).content == "first"
+    with pytest.warns(ResourceWarning, match="async with"):
+        del stream
+        gc.collect()
+    await asyncio.sleep(0)
+    assert not client._calls
+    await client.close()
+
+
+async def test_a_client_can_be_closed_just_after_a_stream_was_dropped():
+    client = AsyncClient(MockProvider(chat_stream_func=lambda request: aiclient.ChatStream(Dripping())))
+    stream = await client.chat_stream("hi")
+    with pytest.warns(ResourceWarning, match="async with"):
+        del stream
+        gc.collect()
+    async with asyncio.timeout(5):
+        await client.close()
 
 
 async def test_a_closed_client_refuses_calls_and_closes_its_provider_once_more_harmlessly():
