@@ -19,6 +19,12 @@ PRINTS = {
     "custom_provider.py": ["The sum is 42.", "['The ', 'sum ', 'is ', '0.75.']", "calculator bad_request"],
     "dry_run.py": ["x-api-key: ***", "warning: anthropic has no seed", "dry: True - to https://api.anthropic.com"],
     "embeddings.py": ["nearest: the Loire (1.000)"],
+    "hooks.py": [
+        "4 pieces",
+        "search: once more after overloaded",
+        "search: stop, attempts 2",
+        "chat: authentication after",
+    ],
     "retry_faults.py": ["Paris after ['rate_limit', 'ok']", "AuthenticationError after ['authentication']"],
     "stream.py": ["three rivers of Europe.\n[stop, 12 tokens]", "characters came]"],
     "tools.py": ["21 degrees in Bonn", "It is 21 degrees in Bonn."],

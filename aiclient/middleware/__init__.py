@@ -16,9 +16,11 @@ from .._lazy import lazy
 if TYPE_CHECKING:
     from ._circuits import CircuitState
     from ._function import AroundAny, AroundChat, middleware
+    from ._hook import HookContext
     from .breaker import CircuitBreaker
     from .defaults import Defaults
     from .dry_run import DryRun
+    from .hooks import Hooks
     from .logging import Logging
     from .retry import Retry
 
@@ -29,6 +31,8 @@ __all__ = [
     "CircuitState",
     "Defaults",
     "DryRun",
+    "HookContext",
+    "Hooks",
     "Logging",
     "Retry",
     "middleware",
@@ -41,6 +45,8 @@ _WHERE = {
     "CircuitState": "._circuits",
     "Defaults": ".defaults",
     "DryRun": ".dry_run",
+    "HookContext": "._hook",
+    "Hooks": ".hooks",
     "Logging": ".logging",
     "Retry": ".retry",
     "middleware": "._function",

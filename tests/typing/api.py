@@ -43,7 +43,7 @@ from aiclient import (
     outcome,
     replay,
 )
-from aiclient.middleware import Defaults, DryRun, Logging, Retry, middleware
+from aiclient.middleware import Defaults, DryRun, HookContext, Hooks, Logging, Retry, middleware
 from aiclient.testutil import FakeClock, MockProvider
 
 Q = TypeVar("Q", bound=ChatRequest | EmbeddingRequest)
@@ -229,6 +229,21 @@ def answer(response: ChatResponse) -> None:
     if cost is not None:
         assert_type(cost.usd, Decimal)
     assert_type(ChatResponse.from_dict(response.to_dict()), ChatResponse)
+
+
+async def audited(context: HookContext, response: ChatResponse) -> bool:
+    assert_type(context.attempt, int)
+    return response.cached
+
+
+def seen(context: HookContext, chunk: ChatStreamChunk) -> None:
+    assert_type(chunk.content, str)
+
+
+def hooked() -> Hooks:
+    seen_chunks: list[ChatStreamChunk] = []
+    hooks = Hooks(after_response=audited, on_chunk=[seen, lambda context, chunk: seen_chunks.append(chunk)])
+    return hooks.add("on_retry", lambda context, event: print(context.call_id, event.delay))
 
 
 def errors(error: aiclient.AIClientError) -> None:
