@@ -149,9 +149,6 @@ _CONVERTED: Final[dict[str, tuple[type, Callable[[Any], Any]]]] = {
     "reasoning": (Reasoning, lambda value: Reasoning(value) if isinstance(value, str) else value),
     "prompt_cache": (PromptCache, lambda value: PromptCache(value) if isinstance(value, str) else value),
     "tools": (tuple, _tools),
-    "parallel_tool_calls": (bool, lambda value: value),
-    "service_tier": (str, lambda value: value),
-    "user_id": (str, lambda value: value),
 }
 
 

@@ -159,7 +159,7 @@ class _Call:
         assert request.context is not None  # opened by Layered
         self.context: CallContext = request.context
         self._hooks = hooks
-        self._kind = kind
+        self._kind: Kind = kind
         where = destination(inner, request)
         self._provider: str | None = where.provider
         self._model = where.model
