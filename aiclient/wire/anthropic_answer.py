@@ -13,7 +13,7 @@ from ..errors import ProtocolError
 from ..messages import Citation, Message, OpaquePart, Part, ReasoningPart, TextPart, ToolCall
 from ..response import ChatResponse
 from .anthropic_usage import finish_reason, refusal, usage
-from .jsons import dumps
+from .jsons import dumps, named
 from .openai_answer import json_object
 from .toolcalls import minted_id
 
@@ -43,8 +43,8 @@ def decode_message(value: dict[str, Any], origin: str) -> ChatResponse:
         finish_reason(word, calls=any(isinstance(part, ToolCall) for part in parts)),
         None if word is None else str(word),
         usage(value.get("usage")),
-        value.get("id") or None,
-        value.get("model") or None,
+        named(value.get("id")),
+        named(value.get("model")),
         raw=value,
     )
 
@@ -60,7 +60,7 @@ def _part(block: Any, number: int, origin: str) -> Part:
             return TextPart(text, cited, origin=origin if cited or rest else None, provider_data=rest)
         case {"type": "thinking", "thinking": str(thought)}:
             rest = rest_of(block, "thinking", "signature")
-            return ReasoningPart(thought, block.get("signature") or None, origin=origin, provider_data=rest)
+            return ReasoningPart(thought, named(block.get("signature")), origin=origin, provider_data=rest)
         case {"type": "tool_use", "name": str(name)}:
             rest = rest_of(block, "id", "name", "input")
             return ToolCall(

@@ -17,7 +17,7 @@ from ..response import Usage
 from .anthropic_answer import arguments_text, citation, rest_of
 from .anthropic_usage import finish_reason, refusal, updated, usage
 from .failures import told_failure
-from .jsons import loads
+from .jsons import loads, named
 from .toolcalls import minted_id
 
 __all__ = ["AnthropicEvents"]
@@ -92,7 +92,7 @@ class AnthropicEvents:
         if not isinstance(message, Mapping):
             raise ProtocolError("message_start without a message", kind="schema")
         self._seen = self._seen or 1
-        chunk = ChatStreamChunk(id=message.get("id") or None, model=message.get("model") or None)
+        chunk = ChatStreamChunk(id=named(message.get("id")), model=named(message.get("model")))
         chunk.usage = self._used(message.get("usage"))
         chunks.append(chunk)
 

@@ -16,7 +16,7 @@ from .codec import Encoded
 from .cohere_messages import CohereMessages
 from .cohere_parts import ORIGIN, PLAN, citation, cites_text, finish_reason, usage
 from .cohere_stream import CohereDecoder
-from .jsons import dumps
+from .jsons import dumps, named
 from .notes import Notes
 from .openai_answer import json_object
 from .toolcalls import whole_calls
@@ -80,7 +80,7 @@ class CohereChat:
             "tool_calls" if reason == "stop" and calls else reason,
             word if isinstance(word, str) else None,
             usage=usage(value.get("usage")),
-            id=value.get("id") or None,
+            id=named(value.get("id")),
             logprobs=value.get("logprobs") or None,
             raw=value,
         )

@@ -18,6 +18,7 @@ from ..response import ChatResponse
 from .anthropic_answer import arguments_text
 from .converse_media import image_type
 from .converse_usage import finish_reason, said_besides, usage
+from .jsons import named
 from .openai_answer import json_object
 from .toolcalls import minted_id
 
@@ -62,7 +63,7 @@ def _part(block: Any, number: int, origin: str) -> Part:
                 provider_data=rest or None,
             )
         case {"reasoningContent": {"reasoningText": {"text": str(thought)} as inner}}:
-            return ReasoningPart(thought, inner.get("signature") or None, origin=origin)
+            return ReasoningPart(thought, named(inner.get("signature")), origin=origin)
         case {"citationsContent": Mapping() as cited} if isinstance(cited.get("citations", []), list):
             return _cited(cited, origin)
         case {"image": Mapping() as image} if (part := image_part(image, origin)) is not None:
@@ -78,7 +79,8 @@ def is_served(call: Json) -> bool:
 def _cited(block: Json, origin: str) -> Part:
     """Return the text of a block with its sources; what the text alone cannot give back is kept."""
     content = block.get("content")
-    pieces = [piece.get("text") for piece in content or () if isinstance(piece, Mapping)]
+    given = content if isinstance(content, list) else []
+    pieces = [piece.get("text") for piece in given if isinstance(piece, Mapping)]
     text = "".join(piece for piece in pieces if isinstance(piece, str))
     rest = {key: value for key, value in block.items() if key not in ("content", "citations")}
     if content is not None and content != [{"text": text}]:
@@ -93,12 +95,12 @@ def citation(item: Any) -> Citation:
         return Citation()
     location = item.get("location")
     web = location.get("web") if isinstance(location, Mapping) else None
-    url = (web.get("url") if isinstance(web, Mapping) else None) or item.get("source")
+    url = named(web.get("url")) if isinstance(web, Mapping) else None
     quoted = item.get("sourceContent")
     quotes = [piece.get("text") for piece in quoted if isinstance(piece, Mapping)] if isinstance(quoted, list) else []
     return Citation(
-        url or None,
-        item.get("title") or None,
+        url or named(item.get("source")),
+        named(item.get("title")),
         "".join(quote for quote in quotes if isinstance(quote, str)) or None,
         provider_data=item,
     )

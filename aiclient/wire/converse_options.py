@@ -141,7 +141,7 @@ def _tools(options: ChatOptions, model: Served, body: Json, notes: Notes) -> Non
 
 def _used(turns: list[Json]) -> list[str]:
     """Return the names of the tools that the history calls, those that the service runs itself left out."""
-    calls = [block["toolUse"] for turn in turns for block in turn["content"] if "toolUse" in block]
+    calls = [block["toolUse"] for turn in turns for block in turn["content"] if isinstance(block.get("toolUse"), dict)]
     return list(dict.fromkeys(str(call.get("name")) for call in calls if call.get("type") is None))
 
 

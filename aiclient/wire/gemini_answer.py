@@ -16,6 +16,7 @@ from ..response import ChatResponse, Choice
 from .gemini_citations import citations
 from .gemini_parts import CallIds, part_of
 from .gemini_usage import FILTERED, finish, moment, usage
+from .jsons import named
 from .openai_answer import json_object
 
 __all__ = ["blocked", "content_parts", "decode_answer", "index_of", "logprob_entries", "notices"]
@@ -58,8 +59,8 @@ def decode_answer(body: bytes, origin: str, *, vertex: bool = False) -> ChatResp
         logprobs=first.logprobs,
         alternatives=tuple(others),
         usage=usage(value.get("usageMetadata")),
-        id=value.get("responseId") or None,
-        model=value.get("modelVersion") or None,
+        id=named(value.get("responseId")),
+        model=named(value.get("modelVersion")),
         created_at=moment(value.get("createTime")),
         raw=value,
         metadata={"google": told} if told else {},

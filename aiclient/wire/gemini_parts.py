@@ -25,7 +25,7 @@ from ..messages import (
     VideoPart,
 )
 from .history import MINTED
-from .jsons import dumps
+from .jsons import dumps, named
 from .openai_parts import parted_url
 
 __all__ = ["SIGNATURE", "CallIds", "media_item", "own_data", "part_of"]
@@ -108,11 +108,11 @@ def part_of(raw: Any, ids: CallIds, origin: str) -> Part:
     if isinstance(text, str):
         if thought:
             rest = _rest(raw, "text", "thought", SIGNATURE)
-            return ReasoningPart(text, raw.get(SIGNATURE), origin=origin, provider_data=rest)
+            return ReasoningPart(text, named(raw.get(SIGNATURE)), origin=origin, provider_data=rest)
         rest = _rest(raw, "text", "thought")
         return TextPart(text, origin=origin if rest else None, provider_data=rest)
     call = raw.get("functionCall")
-    if isinstance(call, Mapping) and isinstance(call.get("name"), str):
+    if isinstance(call, Mapping) and isinstance(call.get("name"), str) and call["name"]:
         return _call(raw, call, ids, origin)
     if not thought:  # a picture that is thought is no answer
         for name, build in (("inlineData", _inline), ("fileData", _linked)):

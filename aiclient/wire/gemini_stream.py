@@ -21,7 +21,7 @@ from .gemini_citations import citations
 from .gemini_parts import CallIds, part_of
 from .gemini_usage import FILTERED, finish, moment, usage
 from .jsonarray import MAX_ELEMENT_BYTES, JSONArrayDecoder
-from .jsons import loads
+from .jsons import loads, named
 from .openai_answer import is_error, json_object
 from .sse import SSEDecoder
 
@@ -209,7 +209,7 @@ class GeminiDecoder:
             chunks[-1].usage = usage(told)  # cumulative: each replaces the one before
         elif len(chunks) == before and not candidates:
             self.ignored += 1
-        id_, model = value.get("responseId") or None, value.get("modelVersion") or None
+        id_, model = named(value.get("responseId")), named(value.get("modelVersion"))
         for number in range(before, len(chunks)):
             chunks[number].id, chunks[number].model = id_, model
         if len(chunks) > before and "createTime" in value:

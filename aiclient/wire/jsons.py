@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 
 from ..errors import InvalidRequestError, ProtocolError
 
-__all__ = ["dumps", "loads"]
+__all__ = ["dumps", "loads", "named"]
 
 _BLANK: Final = " \t\n\r"
 _LONGEST_EXACT: Final = 18
@@ -95,6 +95,13 @@ def loads(data: bytes) -> Any:
         kind, problem = "decode", f"is not JSON ({len(data)} bytes)"
     # Raised here: inside `except` the decoder's error, which carries the whole text, would stay attached.
     raise ProtocolError(f"what the service sent {problem}", kind=kind)
+
+
+def named(value: Any) -> str | None:
+    """Return a name or an id of a decoded value; a number counts as its digits, anything else as not told."""
+    if type(value) is str:
+        return value or None
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def _plain(value: object) -> Any:

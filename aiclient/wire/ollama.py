@@ -30,7 +30,7 @@ from ..response import ChatResponse, EmbeddingResponse, FinishReason
 from .codec import Encoded
 from .failures import told_failure
 from .history import note_foreign, past
-from .jsons import dumps
+from .jsons import dumps, named
 from .notes import Notes
 from .ollama_stream import OllamaDecoder, finish, moment, parts_of, usage
 from .openai_answer import json_object
@@ -96,9 +96,9 @@ class OllamaChat:
         return ChatResponse(
             Message("assistant", parts),
             reason,
-            value.get("done_reason"),
+            named(value.get("done_reason")),
             usage=usage(value),
-            model=value.get("model") or None,
+            model=named(value.get("model")),
             created_at=moment(value.get("created_at")),
             raw=value,
         )
@@ -233,7 +233,7 @@ class OllamaEmbeddings:
         counted = usage(value)
         used = evolve(counted, total_tokens=counted.prompt_tokens)
         try:
-            return EmbeddingResponse(vectors, model=value.get("model") or None, usage=used, raw=value)
+            return EmbeddingResponse(vectors, model=named(value.get("model")), usage=used, raw=value)
         except (TypeError, OverflowError):
             pass
         raise ProtocolError("an embedding of the answer is not a list of numbers", kind="schema")

@@ -17,7 +17,7 @@ from ..response import NO_USAGE, FinishReason, Usage
 from .counts import Counts
 from .failures import told_failure
 from .jsonlines import JSONLinesDecoder
-from .jsons import dumps, loads
+from .jsons import dumps, loads, named
 
 __all__ = ["OllamaDecoder", "finish", "moment", "parts_of", "usage"]
 
@@ -73,9 +73,9 @@ class OllamaDecoder:
         if not isinstance(message, Mapping):
             raise ProtocolError("message of a line is not an object", kind="schema")
         chunk = ChatStreamChunk(
-            content=message.get("content") or "",
-            reasoning=message.get("thinking") or "",
-            model=value.get("model") or None,
+            content=_piece(message.get("content")),
+            reasoning=_piece(message.get("thinking")),
+            model=named(value.get("model")),
         )
         if chunk.reasoning:
             chunk.origin = self._origin
@@ -83,7 +83,7 @@ class OllamaDecoder:
             chunk.tool_calls = self._deltas(message["tool_calls"])
         if value.get("done"):
             chunk.finish_reason = finish(value, called=bool(self._calls)) or "stop"
-            chunk.raw_finish_reason = value.get("done_reason")
+            chunk.raw_finish_reason = named(value.get("done_reason"))
             chunk.usage = usage(value)
             chunk.created_at = moment(value.get("created_at"))
             chunk.last = self.done = True
@@ -108,12 +108,20 @@ def parts_of(message: Mapping[str, Any], origin: str) -> list[Part]:
     return [*parts, *_calls(message.get("tool_calls") or [], 0)]
 
 
+def _piece(value: Any) -> str:
+    """Return a piece of text; only text can be one."""
+    if value is not None and not isinstance(value, str):
+        raise ProtocolError("a piece of the answer is not text", kind="schema")
+    return value or ""
+
+
 def _calls(raw: Any, first: int) -> list[ToolCall]:
     if not isinstance(raw, list) or not all(isinstance(item, Mapping) for item in raw):
         raise ProtocolError("tool_calls is not a list of objects", kind="schema")
     calls = []
     for number, item in enumerate(raw, first):
-        function = item.get("function") or {}
+        function = item.get("function")
+        function = function if isinstance(function, Mapping) else {}
         arguments = function.get("arguments")
         text = arguments if isinstance(arguments, str) else dumps(arguments or {}).decode()
         calls.append(ToolCall(str(item.get("id") or f"call_{number}"), str(function.get("name") or ""), text))
@@ -124,8 +132,8 @@ def finish(value: Mapping[str, Any], *, called: bool) -> FinishReason | None:
     """Return why the model stopped; None when the answer is not done."""
     if not value.get("done"):
         return None
-    word = value.get("done_reason") or "stop"
-    return "tool_calls" if called and word == "stop" else _REASONS.get(word, "other")
+    said = named(value.get("done_reason")) or "stop"
+    return "tool_calls" if called and said == "stop" else _REASONS.get(said, "other")
 
 
 def usage(value: Mapping[str, Any]) -> Usage:

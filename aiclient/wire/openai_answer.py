@@ -11,7 +11,7 @@ from ..errors import ProtocolError
 from ..messages import Message, Part, ReasoningPart, RefusalPart, TextPart
 from ..response import ChatResponse, Choice, FinishReason
 from .failures import told_failure
-from .jsons import loads
+from .jsons import loads, named
 from .openai_parts import (
     KEPT,
     audio_part,
@@ -72,8 +72,8 @@ def decode_answer(body: bytes, origin: str) -> ChatResponse:
         logprobs=choice.logprobs,
         alternatives=tuple(other for _, other in others),
         usage=usage(value.get("usage")),
-        id=value.get("id") or None,
-        model=value.get("model") or None,
+        id=named(value.get("id")),
+        model=named(value.get("model")),
         created_at=moment(value.get("created")),
         raw=value,
     )
@@ -128,7 +128,7 @@ def _cited(content: list[Part], annotations: Any, origin: str) -> list[Part]:
         if found and isinstance(part, TextPart):
             content[number] = evolve(part, citations=found, origin=origin)
             break
-    return content + (other_annotations(annotations, origin) if isinstance(annotations, list) else [])
+    return content + other_annotations(annotations, origin)
 
 
 def _with_sources(message: Message, answer: Mapping[str, Any], origin: str) -> Message:

@@ -15,7 +15,7 @@ from ..messages import Part, ReasoningPart, RefusalPart, TextPart, ToolCall
 from ..response import ChatResponse, Choice
 from .choices import Places
 from .failures import told_failure
-from .jsons import loads
+from .jsons import loads, named
 from .openai_answer import decode_answer, is_error
 from .openai_choice import StreamedChoice
 from .openai_parts import logprob_entries, sources
@@ -177,11 +177,12 @@ class OpenAIChatDecoder:
         choices = value.get("choices")
         raw_usage = value.get("usage")
         if not raw_usage and "x_groq" in value:  # Groq says it there too, and once did only there (313062396fa1)
-            raw_usage = (value["x_groq"] or {}).get("usage")
+            of_groq = value["x_groq"]
+            raw_usage = of_groq.get("usage") if type(of_groq) is dict else None
         used = usage(raw_usage) if raw_usage else None
         if not choices:  # usage alone, Azure's filter results, or something unknown
             if used is not None:
-                chunks.append(ChatStreamChunk(usage=used, id=value.get("id") or None, model=value.get("model") or None))
+                chunks.append(ChatStreamChunk(usage=used, id=named(value.get("id")), model=named(value.get("model"))))
             elif "choices" not in value:
                 self.ignored += 1
             return
@@ -209,7 +210,7 @@ class OpenAIChatDecoder:
         if type(delta) is not dict:
             raise ProtocolError("choices[].delta of an event is not an object", kind="schema")
         content = delta.get("content")
-        chunk = ChatStreamChunk(id=value.get("id") or None, model=value.get("model") or None, choice=index)
+        chunk = ChatStreamChunk(id=named(value.get("id")), model=named(value.get("model")), choice=index)
         if not self._dated:
             chunk.created_at = moment(value.get("created"))
             self._dated = chunk.created_at is not None

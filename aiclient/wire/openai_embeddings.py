@@ -15,7 +15,7 @@ from ..request import EmbeddingRequest, HTTPCall
 from ..response import EmbeddingResponse
 from .codec import Encoded
 from .floats import vector
-from .jsons import dumps
+from .jsons import dumps, named
 from .notes import Notes
 from .openai_answer import json_object
 from .openai_chat import extra_of
@@ -71,4 +71,4 @@ class OpenAIEmbeddings:
         vectors: list[array[float]] = [array("f")] * count
         for place, item in zip(places, data, strict=True):
             vectors[place] = vector(item.get("embedding"))
-        return EmbeddingResponse(vectors, model=value.get("model") or None, usage=usage(value.get("usage")), raw=value)
+        return EmbeddingResponse(vectors, model=named(value.get("model")), usage=usage(value.get("usage")), raw=value)

@@ -178,7 +178,7 @@ class MessageEncoder:
                 case _:
                     self._drop(part)
         content: Any = self._content(texts) if texts else None if calls or fields else ""
-        if isinstance(content, list) and all(item.keys() == {"type", "text"} for item in content):
+        if isinstance(content, list) and all(map(_is_plain, content)):
             content = "".join(item["text"] for item in content)
         return {"role": "assistant", "content": content, **fields, **({"tool_calls": calls} if calls else {})}
 
@@ -236,6 +236,10 @@ class MessageEncoder:
         if self._held:
             self._append({"role": "user", "content": self._held})
             self._held = []
+
+
+def _is_plain(item: Json) -> bool:
+    return item.keys() == {"type", "text"} and isinstance(item["text"], str)
 
 
 def _merge(fields: Json, more: Mapping[str, Any]) -> None:

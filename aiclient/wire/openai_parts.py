@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ..errors import ProtocolError
 from ..messages import AudioPart, Citation, ImagePart, OpaquePart, Part, ReasoningPart, RefusalPart, TextPart
+from .jsons import named
 
 __all__ = [
     "KEPT",
@@ -111,13 +112,16 @@ def _bytes(text: str) -> bytes | None:
 
 def audio_part(audio: Any, origin: str) -> AudioPart | None:
     """Return the spoken answer; its `id` goes back instead of the sound in the next turn."""
-    if not isinstance(audio, Mapping) or not (audio.get("data") or audio.get("id")):  # Snowflake: all fields empty
+    if not isinstance(audio, Mapping):
         return None
-    data, transcript, id_ = (audio.get(key) for key in ("data", "transcript", "id"))
-    sound = _sound([data] if isinstance(data, str) else data or [])
+    data, transcript, id_ = audio.get("data"), audio.get("transcript"), named(audio.get("id"))
+    pieces = [data] if isinstance(data, str) else data if isinstance(data, list) else []
+    sound = _sound([piece for piece in pieces if isinstance(piece, str)])
+    if sound is None and id_ is None:  # Snowflake: all fields empty
+        return None
     return AudioPart(
         data=sound,
-        file_id=None if sound is not None else str(id_),
+        file_id=id_ if sound is None else None,
         transcript=transcript if isinstance(transcript, str) else None,
         origin=origin,
         provider_data={"id": id_} if id_ else None,
@@ -145,7 +149,7 @@ def citations(annotations: Any) -> list[Citation]:
 
 def _citation(item: Mapping[str, Any]) -> Citation:
     start, end = item.get("start_index"), item.get("end_index")
-    placed = isinstance(start, int) and isinstance(end, int) and 0 <= start < end  # OpenRouter: 0 to 0 is "nowhere"
+    placed = type(start) is int and type(end) is int and 0 <= start < end  # OpenRouter: 0 to 0 is "nowhere"
     return Citation(
         _str(item.get("url")),
         _str(item.get("title")) or None,
@@ -161,7 +165,8 @@ def _str(value: Any) -> str | None:
 
 def other_annotations(annotations: Any, origin: str) -> list[Part]:
     """Return annotations of other kinds, such as OpenRouter's parsed file (31da3ae404d1), which spares parsing it again."""
-    found = [item for item in annotations if isinstance(item, Mapping) and "url_citation" not in item]
+    given = annotations if isinstance(annotations, list) else []
+    found = [item for item in given if isinstance(item, Mapping) and "url_citation" not in item]
     return [OpaquePart(origin, {"annotations": found})] if found else []
 
 
@@ -211,7 +216,11 @@ class Details:
             self._entries.append(entry)
         for key, value in piece.items():
             if key in ("text", "summary") and isinstance(value, str):
-                entry.setdefault(key, []).append(value)
+                pieces = entry.get(key)
+                if isinstance(pieces, list):
+                    pieces.append(value)
+                else:
+                    entry[key] = [value]
             elif value is not None or key not in entry:
                 entry[key] = value
 

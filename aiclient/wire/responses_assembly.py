@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 from ..chunks import ChatStreamChunk, ToolCallDelta
 from ..errors import ProtocolError
 from ..messages import Part, ReasoningPart, RefusalPart, TextPart
+from .jsons import named
 from .responses_decode import (
     ARGUMENTS,
     call_identity,
@@ -130,14 +131,14 @@ class Assembly:
     def added(self, value: Json, chunks: list[ChatStreamChunk]) -> None:
         """Take the beginning of an item."""
         raw = _item_in(value)
-        item = self._find({**value, "item_id": raw.get("id")}, raw.get("type"), begin=True)
+        item = self._find({**value, "item_id": raw.get("id")}, _kind(raw), begin=True)
         if item.kind in ARGUMENTS and item.call is None:
             chunks.append(ChatStreamChunk(tool_calls=(self._call(item, raw, text_of(raw, ARGUMENTS[item.kind])),)))
 
     def done(self, value: Json, chunks: list[ChatStreamChunk]) -> None:
         """Take a whole item: hand out what of it was not handed out."""
         raw = _item_in(value)
-        self._settle(self._find({**value, "item_id": raw.get("id")}, raw.get("type")), raw, chunks)
+        self._settle(self._find({**value, "item_id": raw.get("id")}, _kind(raw)), raw, chunks)
 
     def complete(self, output: Sequence[Json], chunks: list[ChatStreamChunk]) -> None:
         """Take all items at the end: hand out what was not handed out. Servers that repeat nothing send an empty list."""
@@ -145,7 +146,7 @@ class Assembly:
         for index, raw in enumerate(output):
             item = known.get(index)
             if item is None:
-                item = self._begin(raw.get("type"), None, None)
+                item = self._begin(_kind(raw), None, None)
             self._settle(item, raw, chunks)
 
     def _matched(self, output: Sequence[Json]) -> dict[int, _Item]:
@@ -157,7 +158,7 @@ class Assembly:
             for item in reversed(free):
                 waiting.setdefault(rule(item.kind, item.id, item.index), []).append(item)
             for index, raw in enumerate(output):
-                same = waiting.get(rule(raw.get("type"), raw.get("id"), index)) if index not in found else None
+                same = waiting.get(rule(_kind(raw), named(raw.get("id")), index)) if index not in found else None
                 if same:
                     found[index] = same.pop()
             taken = {id(item) for item in found.values()}
@@ -218,7 +219,7 @@ class Assembly:
         if item.settled:
             return
         item.settled = True
-        kind = raw.get("type")
+        kind = _kind(raw)
         if kind in ARGUMENTS:
             item.kind = kind
             whole = text_of(raw, ARGUMENTS[str(kind)])
@@ -292,6 +293,11 @@ def _claimed(item: _Item, number: int, part: TextPart | RefusalPart) -> _Piece |
     if found is not None:
         found.key = "claimed"
     return found
+
+
+def _kind(raw: Json) -> str | None:
+    kind = raw.get("type")
+    return kind if isinstance(kind, str) else None
 
 
 def _item_in(value: Json) -> Json:

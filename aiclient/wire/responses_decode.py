@@ -21,6 +21,7 @@ from ..messages import Citation, ImagePart, Message, OpaquePart, Part, Reasoning
 from ..response import ChatResponse, FinishReason, Usage
 from .counts import no_object
 from .failures import told_failure
+from .jsons import named
 from .openai_answer import json_object
 from .openai_usage import moment
 from .openai_usage import usage as chat_usage
@@ -77,8 +78,8 @@ def decode_response(body: bytes, origin: str) -> ChatResponse:
         finish_reason=finish_reason(value, called=any(isinstance(part, ToolCall) for part in parts)),
         raw_finish_reason=status if isinstance(status, str) else None,
         usage=usage(value.get("usage")),
-        id=value.get("id") or None,
-        model=value.get("model") or None,
+        id=named(value.get("id")),
+        model=named(value.get("model")),
         created_at=moment(value.get("created_at")),
         logprobs=[entry for item in output for content in content_of(item) for entry in logprob_entries(content)]
         or None,
@@ -107,7 +108,7 @@ def output_of(value: Json) -> list[Json]:
 def finish_reason(value: Json, *, called: bool) -> FinishReason | None:
     """Return why the model stopped; None when it has not, or the answer does not say."""
     status = value.get("status")
-    if status is None or status in _PENDING:
+    if not isinstance(status, str) or status in _PENDING:
         return None
     if status == "completed":
         return "tool_calls" if called else "stop"
@@ -204,7 +205,7 @@ def citation(raw: Any) -> Citation:
     """Return an annotation as a source; kinds other than web pages name a file."""
     raw = raw if isinstance(raw, Mapping) else {"type": raw}
     start, end = raw.get("start_index"), raw.get("end_index")
-    placed = isinstance(start, int) and isinstance(end, int) and 0 <= start < end
+    placed = type(start) is int and type(end) is int and 0 <= start < end
     url, title = raw.get("url"), raw.get("title") or raw.get("filename")
     return Citation(
         url if isinstance(url, str) else None,

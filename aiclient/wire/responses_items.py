@@ -209,8 +209,9 @@ class ItemEncoder:
         for item in reversed(self._out):
             if item.get("role") == "user":  # an earlier turn
                 break
-            if item.get("type") == "message" and item.get("id") == head.get("id"):
-                item["content"].append(content)
+            said = item.get("content")
+            if item.get("type") == "message" and item.get("id") == head.get("id") and isinstance(said, list):
+                said.append(content)
                 return
         self._out.append({**head, "content": [content]})
 

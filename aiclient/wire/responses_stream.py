@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Final
 from ..chunks import ChatStreamChunk
 from ..errors import AIClientError, ProtocolError
 from .failures import told_failure
-from .jsons import loads
+from .jsons import loads, named
 from .openai_answer import is_error, json_object
 from .openai_usage import moment
 from .responses_assembly import Assembly
@@ -256,7 +256,7 @@ def _delta(value: Mapping[str, Any]) -> str:
 
 def _identity(response: Mapping[str, Any]) -> ChatStreamChunk:
     return ChatStreamChunk(
-        id=response.get("id") or None,
-        model=response.get("model") or None,
+        id=named(response.get("id")),
+        model=named(response.get("model")),
         created_at=moment(response.get("created_at")),
     )
