@@ -1,6 +1,6 @@
 """The cancellation storm: thousands of exchanges that are cancelled, cut, timed out and broken off, and what is left after.
 
-    python tests/storm.py [--calls 10000] [--streams 10000] [--seeds 3] [--pool 10] [--tls] [--calm]
+    python tests/storm.py [--calls 10000] [--streams 10000] [--seeds 3] [--pool 10] [--tls] [--calm] [--client]
                           [--twin httpx|no-permit|no-close|no-trace]
 
 Bursts of 40 tasks share a pool of 10. Of each burst 80 % are cancelled at a random turn of the loop, half of those a second
@@ -10,7 +10,8 @@ handshake stalls. Afterwards there must be no socket, permit or task left over, 
 
 A twin is the same storm with the seam taken out or broken: it must be caught, or the storm proves nothing.
 
-Other layers run the same storm: give `weather` a `Subject` of theirs.
+With `--client` it goes through a client, `Retry` and a provider: what the layers hold must come back too. Other layers run
+the same storm: give `weather` a `Subject` of theirs.
 """
 
 from __future__ import annotations
@@ -238,6 +239,56 @@ def seam(url: str, pool: int, *, verify: ssl.SSLContext | None, faults: bool) ->
     return Subject(call, stream, close, lambda: kept[-1], pool)
 
 
+def through_client(url: str, pool: int, *, verify: ssl.SSLContext | None, faults: bool) -> Subject:
+    """Calls and streams through a client, `Retry` and a provider; a second one for the calm part of the server."""
+    from aiclient import AsyncClient
+    from aiclient.messages import Message
+    from aiclient.middleware import Retry
+    from aiclient.providers import CompatibleProvider
+    from aiclient.request import ChatOptions, ChatRequest
+
+    limits = HTTPLimits(max_connections=pool, max_idle=pool)
+    places = (f"{url}/calm", url if faults else f"{url}/calm")
+    providers = [CompatibleProvider(place, model="m", limits=limits, needs_key=False) for place in places]
+    for provider in providers:
+        provider._http = HTTP(limits=limits, verify=verify)
+    clients = [AsyncClient(provider).use(Retry(3, base=0.001, cap=0.004)) for provider in providers]
+
+    def drawn(rng: random.Random) -> tuple[AsyncClient, ChatRequest]:
+        client = clients[rng.random() >= 0.7]
+        limit = rng.uniform(0.001, 0.03) if faults and rng.random() < 0.1 else 30.0
+        return client, ChatRequest([Message("user", "Hi")], ChatOptions(timeout=Timeouts(total=limit, connect=0.15)))
+
+    async def call(rng: random.Random) -> None:
+        client, request = drawn(rng)
+        answer = await client.chat(request)
+        assert answer.message.content == "word" * 6
+
+    async def stream(rng: random.Random) -> None:
+        client, request = drawn(rng)
+        leave = rng.randrange(12) if rng.random() < 0.2 else 1000
+        async with client.chat_stream(request) as chunks:
+            read = 0
+            async for _ in chunks:
+                read += 1
+                if read > leave:
+                    break
+
+    def permits() -> int:
+        pools = [provider._http._transport.pools.here.values() for provider in providers]
+        return sum(next(iter(found)).gate.free if found else pool for found in pools)
+
+    kept: list[int] = []
+
+    async def close() -> None:
+        kept.append(permits())
+        for client, provider in zip(clients, providers, strict=True):
+            await client.close()
+            await provider.close()
+
+    return Subject(call, stream, close, lambda: kept[-1], 2 * pool)
+
+
 def plain_httpx(url: str, pool: int, *, verify: ssl.SSLContext | None) -> Subject:
     """The twin: one AsyncClient, as everybody uses it."""
     import httpx
@@ -292,10 +343,13 @@ def sabotage(twin: str) -> None:
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 300\r\n\r\n" + b"x" * 300
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 EVENT = b'data: {"choices":[{"delta":{"content":"word"}}]}\n\n'
+END = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+CHAT = b'{"choices":[{"message":{"content":"wordwordwordwordwordword"},"finish_reason":"stop"}]}'
+CHAT = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(CHAT), CHAT)
 
 
 class Misbehaving(asyncio.Protocol):
-    """Answers `/call` and `/stream`; what is not under `/calm` it may spoil."""
+    """Answers `/call`, `/stream` and `/chat/completions`; what is not under `/calm` it may spoil."""
 
     transport: asyncio.Transport
     task: asyncio.Future[None]
@@ -326,20 +380,22 @@ class Misbehaving(asyncio.Protocol):
         length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
         if found and len(rest) >= length:
             self.buffer = rest[length:]
-            self._start(self._answer(head.split(b" ")[1]))
+            path = head.split(b" ")[1]
+            whole = path.endswith(b"/call") or (path.endswith(b"/completions") and b'"stream":true' not in rest)
+            self._start(self._answer(path, CHAT if path.endswith(b"/completions") else ANSWER, whole=whole))
 
     def _start(self, work: Coroutine[object, object, None]) -> None:
         self.task = asyncio.ensure_future(work)
 
-    async def _answer(self, path: bytes) -> None:
+    async def _answer(self, path: bytes, answer: bytes, *, whole: bool) -> None:
         fate = 1.0 if path.startswith(b"/calm") else self.rng.random()
         if fate < 0.15:  # at the receipt of a request
             self.transport.close()
             return
         if fate < 0.2:
             await asyncio.sleep(self.rng.uniform(0.01, 0.06))
-        if path.endswith(b"/call"):
-            self.transport.write(ANSWER[: -self.rng.randrange(1, 400)] if 0.2 <= fate < 0.3 else ANSWER)
+        if whole:
+            self.transport.write(answer[: -self.rng.randrange(1, len(answer))] if 0.2 <= fate < 0.3 else answer)
         else:
             await self._stream(cut=0.2 <= fate < 0.3)
         if 0.2 <= fate < 0.3:
@@ -356,8 +412,7 @@ class Misbehaving(asyncio.Protocol):
             self.transport.write(b"%x\r\n%s\r\n" % (len(EVENT), EVENT))
             if self.rng.random() < 0.3:
                 await asyncio.sleep(0 if self.rng.random() < 0.8 else 0.002)
-        last = b"data: [DONE]\n\n"
-        self.transport.write(b"%x\r\n%s\r\n" % (len(last), last))
+        self.transport.write(b"%x\r\n%s\r\n" % (len(END), END))
         if self.rng.random() < 0.3:
             await asyncio.sleep(0.001)
         self.transport.write(b"0\r\n\r\n")
@@ -407,6 +462,7 @@ def served(*, tls: bool) -> Iterator[tuple[str, ssl.SSLContext | None]]:
 async def run(arguments: argparse.Namespace) -> bool:
     """Run every storm that was asked for; True if all were survived, or, for a twin, if one was caught."""
     clean = True
+    make = through_client if arguments.client else seam
     with served(tls=arguments.tls) as (url, verify):
         for seed in range(1, arguments.seeds + 1):
             for kind in ("calls", "streams"):
@@ -416,7 +472,7 @@ async def run(arguments: argparse.Namespace) -> bool:
                 if arguments.twin == "httpx":
                     subject = plain_httpx(url, arguments.pool, verify=verify)
                 else:
-                    subject = seam(url, arguments.pool, verify=verify, faults=not arguments.calm)
+                    subject = make(url, arguments.pool, verify=verify, faults=not arguments.calm)
                 damage = await weather(subject, kind, exchanges, seed, arguments.patience)
                 print(f"{arguments.twin or 'aiclient'} {kind} {exchanges} seed {seed}: {damage}", flush=True)
                 for line in [*damage.warnings, *damage.unhandled, *damage.unexpected][:5]:
@@ -434,6 +490,7 @@ def main() -> int:
     parser.add_argument("--patience", type=float, default=10.0, help="seconds after which a burst counts as stuck")
     parser.add_argument("--tls", action="store_true", help="over TLS, every fourth handshake stalls")
     parser.add_argument("--calm", action="store_true", help="cancellations only: no deadlines, no faults of the server")
+    parser.add_argument("--client", action="store_true", help="through a client, Retry and a provider")
     parser.add_argument(
         "--twin", choices=("httpx", "no-permit", "no-close", "no-trace"), help="a storm that must be caught"
     )

@@ -24,6 +24,22 @@ def test_the_seam_survives_a_storm(over):
     assert said.count("clean") == 2
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("over", [(), ("--tls",)], ids=["tcp", "tls"])
+def test_client_retry_and_provider_survive_a_storm(over):
+    code, said = storm("--client", "--calls", "400", "--streams", "400", *over)
+    assert code == 0, said
+    assert said.count("clean") == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("twin", "found"), [("no-permit", "permits lost"), ("no-close", "sockets left")])
+def test_a_broken_twin_is_caught_through_a_client_too(twin, found):
+    code, said = storm("--client", "--calls", "0", "--streams", "400", "--twin", twin, "--patience", "1")
+    assert code == 0, said
+    assert found in said
+
+
 @pytest.mark.parametrize(
     ("twin", "found", "streams", "over"),
     [
