@@ -157,9 +157,11 @@ def flooding(head, piece, seconds=0.0):
 
 
 def mute(**options):
-    """A peer that takes the connection and never says a word."""
+    """A peer that takes what it is sent and never says a word; it counts who begins."""
 
     async def play(peer, reader, writer):
+        if await reader.read(1):
+            peer.count()
         await reader.read()
 
     return Raw(play, **options)

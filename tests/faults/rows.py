@@ -47,7 +47,9 @@ class Row:
         text: What the answer says, or what had come of it.
         paths: `chat`, `stream` or both.
         timeouts: The client's.
-        advance: Seconds by which the client's clock is moved when the first request has arrived; it stands still otherwise.
+        advance: Seconds by which the client's clock is moved, and a little more, each time that a request has arrived; it
+            stands still otherwise. None is the system's own clock.
+        after: Whether it is moved only when the first output has been read.
         options: The provider's.
         verify: Makes the TLS context, for an https peer of our own.
         also: Is given the answer or the error, for what else must hold.
@@ -71,6 +73,7 @@ class Row:
     paths: tuple[str, ...] = BOTH
     timeouts: Timeouts = field(factory=Timeouts)
     advance: float | None = None
+    after: bool = False
     options: dict = field(factory=dict)
     verify: object = None
     also: object = None
@@ -101,6 +104,7 @@ class Bench:
 
     def __init__(self, provider, *, timeouts=None, clock=None, tries=TRIES):
         self.provider = provider
+        self.read = asyncio.Event()
         self.waits = FakeClock()
         self.breaker = CircuitBreaker(1000, window=1e6, clock=self.waits)  # counts, and never opens by itself
         options = {} if clock is None else {"clock": clock}
@@ -113,8 +117,9 @@ class Bench:
         if path == "chat":
             return await self.client.chat(prompt)
         async with self.client.chat_stream(prompt) as stream:
-            async for _ in stream:
-                pass
+            async for chunk in stream:
+                if chunk.is_output:
+                    self.read.set()
             return stream.response
 
     async def close(self):
@@ -163,11 +168,10 @@ async def meet(row, path, wire):
         verify = row.verify() if row.verify else None
         bench = Bench(wire.make(peer.url, verify=verify, **row.options), timeouts=row.timeouts, clock=clock)
         task = asyncio.ensure_future(bench.ask(path))
-        if clock is not None:
-            await peer.received()
-            await asyncio.sleep(0.01)  # what it says next is to have arrived
-            clock.advance(row.advance)
-        await asyncio.wait([task])
+        async with asyncio.timeout(20):  # of real seconds: it hangs
+            if clock is not None:
+                await let_time_pass(row, peer, bench, clock)
+            await asyncio.wait([task])
         result = task.exception() or task.result()
         judge(row, result, wire)
         assert peer.sent == (row.tries if row.sent is None else row.sent)
@@ -183,6 +187,17 @@ async def meet(row, path, wire):
             row.also(result)
         await bench.close()
         await peer.left()
+
+
+async def let_time_pass(row, peer, bench, clock):
+    """Move the clock whenever it is all that a call waits for."""
+    for count in range(1, row.tries + 1):
+        await peer.received(count)
+        if row.after:
+            await bench.read.wait()
+        clock.advance(0.6 * row.advance)
+        await asyncio.sleep(0.01)  # what is said meanwhile, pings for one, must not put the end off
+        clock.advance(0.6 * row.advance)
 
 
 def judge(row, result, wire):

@@ -94,11 +94,11 @@ async def test_where_the_first_address_is_deaf_the_next_is_tried_soon(resolver, 
     async with Untouched(), Played() as peer:
         resolver.answer = two
         port = int(peer.url.rpartition(":")[2])
-        bench = Bench(OPENAI.make(f"http://model.localhost:{port}"), timeouts=Timeouts(connect=2.0))
+        bench = Bench(OPENAI.make(f"http://model.localhost:{port}"), timeouts=Timeouts(connect=5.0))
         with deaf("127.0.0.2", port):
             began = asyncio.get_running_loop().time()
             answer = await bench.ask(path)
-            assert asyncio.get_running_loop().time() - began < 1.0  # the second is tried after 0.25 s
+            assert asyncio.get_running_loop().time() - began < 3.0  # the second is tried after 0.25 s
         assert (len(answer.attempts), peer.sent) == (1, 1)
         await bench.close()
         await peer.left()

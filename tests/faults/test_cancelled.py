@@ -70,7 +70,7 @@ async def deaf_to_the_body(peer, reader, writer):
 
 STAGES = [
     Stage(81, "connecting", lambda: Deaf(), a_moment, sent=0),
-    Stage(81, "in the TLS handshake", lambda: mute(scheme="https"), a_moment, sent=0),
+    Stage(81, "in the TLS handshake", lambda: mute(scheme="https"), request_arrived),
     Stage(82, "sending its body", lambda: Raw(deaf_to_the_body, limit=1024), request_arrived, prompt="x" * 8_000_000),
     Stage(83, "for the head", lambda: Played(Fault(delay=60)), request_arrived),
     Stage(

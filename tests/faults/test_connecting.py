@@ -78,12 +78,11 @@ ROWS = [
         number=13,
         name="TLS handshake stalls",
         peer=lambda _: mute(scheme="https"),
-        timeouts=Timeouts(connect=0.03),
+        advance=5.0,
         error=TimeoutError,
         phase="tls",
         category="timeout",
         tries=3,
-        sent=0,
         breaker="failure",
     ),
     Row(

@@ -9,6 +9,7 @@ import pytest
 from aiclient.context import Timeouts
 from aiclient.errors import ConnectError, ProtocolError, StreamInterruptedError, TimeoutError
 from aiclient.http import HTTPLimits
+from aiclient.testutil.clock import FakeClock
 from aiclient.testutil.server import Answer, Fault
 
 from .peers import EVENTS, Played, answering, endless
@@ -127,7 +128,8 @@ CUTS = [
         TimeoutError,
         "timeout",
         phase="idle",
-        timeouts=Timeouts(idle=0.03),
+        advance=120.0,
+        after=True,
     ),
 ]
 
@@ -147,7 +149,8 @@ SLOW = [
         number=74,
         name="a head that never comes",
         peer=lambda _: Played(Fault(delay=60)),
-        timeouts=Timeouts(first_output=0.03),
+        timeouts=Timeouts(first_output=10.0),
+        advance=10.0,
         paths=STREAM,
         error=TimeoutError,
         phase="first_output",
@@ -167,7 +170,8 @@ SLOW = [
         number=74,
         name="a preamble that drips",
         peer=lambda wire: Played(Fault(body=wire.stream, content_type="text/event-stream", drip=(1, 0.002))),
-        timeouts=Timeouts(first_output=0.03),
+        timeouts=Timeouts(first_output=10.0),
+        advance=10.0,
         paths=STREAM,
         error=TimeoutError,
         phase="first_output",
@@ -177,7 +181,8 @@ SLOW = [
         number=74,
         name="an attempt that takes too long by the caller's own short limit",
         peer=lambda _: Played(Fault(delay=60)),
-        timeouts=Timeouts(attempt=0.03),
+        timeouts=Timeouts(attempt=5.0),
+        advance=5.0,
         error=TimeoutError,
         phase="attempt",
         kind="short_deadline",
@@ -236,6 +241,16 @@ async def _end_of(bench):
     return type(caught.value).__name__
 
 
+async def settled(written):
+    """Wait until no more is written; return how much was."""
+    async with asyncio.timeout(5):
+        while True:
+            held = len(written)
+            await asyncio.sleep(0.05)
+            if len(written) == held:
+                return held
+
+
 @row(76)
 async def test_a_slow_reader_holds_the_service_back_and_is_not_called_idle():
     written = []
@@ -247,13 +262,13 @@ async def test_a_slow_reader_holds_the_service_back_and_is_not_called_idle():
             yield OPENAI.first * 20
 
     async with Untouched(), answering(Answer(200, EVENTS, body())) as peer:
-        bench = Bench(OPENAI.make(peer.url), timeouts=Timeouts(idle=0.03))
+        clock = FakeClock(auto=False)
+        bench = Bench(OPENAI.make(peer.url), clock=clock)
         async with bench.client.chat_stream("Go on.") as stream:
             await stream.__anext__()
-            await asyncio.sleep(0.1)
-            held = len(written)
-            await asyncio.sleep(0.05)
-            assert len(written) == held < 10_000  # what the sockets' buffers hold, and no more
+            held = await settled(written)
+            assert held < 10_000  # what the sockets' buffers hold, and no more
+            clock.advance(500.0)  # four times as long as silence may last
             assert (await stream.__anext__()).content == "Hel"
         await bench.close()
         await peer.left()
