@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     )
     from .opening import OpenStream, collect, replay
     from .pricing import DictPrices, PriceBook
+    from .priority import Failover, FailoverState, failover
     from .provider import BaseProvider, Layer, Middleware, Provider, ProviderInfo, Wrapper, begin, observed
     from .registry import provider_for
     from .request import (
@@ -157,6 +158,8 @@ __all__ = [
     "EmbeddingResponse",
     "EmptyMessagesError",
     "End",
+    "Failover",
+    "FailoverState",
     "HTTPCall",
     "HTTPLimits",
     "Health",
@@ -217,6 +220,7 @@ __all__ = [
     "collect",
     "compose",
     "destinations",
+    "failover",
     "find",
     "nearest",
     "observed",
@@ -270,6 +274,8 @@ _WHERE = {
     "EmbeddingResponse": ".response",
     "EmptyMessagesError": ".errors",
     "End": ".stream",
+    "Failover": ".priority",
+    "FailoverState": ".priority",
     "HTTPCall": ".request",
     "HTTPLimits": ".transport",
     "Health": ".abilities",
@@ -331,6 +337,7 @@ _WHERE = {
     "collect": ".opening",
     "compose": ".composition",
     "destinations": ".composition",
+    "failover": ".priority",
     "find": ".composition",
     "nearest": ".vectors",
     "observed": ".provider",

@@ -20,6 +20,7 @@ __all__ = [
     "is_provider",
     "leaves",
     "providers_in",
+    "release_all",
 ]
 
 P = TypeVar("P")
@@ -54,15 +55,16 @@ class Branched(Layered):
 
     async def close(self) -> None:
         """Close them all, though one of them fails; clients that were handed in stay open."""
-        await _close_all(self.targets)
+        await release_all(self.targets)
 
 
-async def _close_all(providers: tuple[Provider, ...]) -> None:
+async def release_all(providers: tuple[Provider, ...]) -> None:
+    """Close them all, though one of them fails; clients that were handed in stay open."""
     if providers:
         try:
             await release(providers[0])
         finally:
-            await _close_all(providers[1:])
+            await release_all(providers[1:])
 
 
 class Destination(NamedTuple):

@@ -381,8 +381,9 @@ _CONNECT_KINDS: Final[dict[str | None, Verdict]] = {
     "fd": Verdict("connection", retryable=False, breaker="neutral", falls_over=False),
 }
 
-_FAILURES: Final = frozenset({"timeout", "connection", "overloaded", "server", "protocol"})
-"""Categories that count against the service when a stream is cut after its first output."""
+FAILURES: Final[frozenset[Category]] = frozenset({"timeout", "connection", "overloaded", "server", "protocol"})
+"""Categories that count against the service, for want of the error itself: of a stream cut after its first output, and of
+what may have opened a circuit."""
 
 
 def outcome(error: BaseException) -> Verdict:
@@ -400,7 +401,7 @@ def outcome(error: BaseException) -> Verdict:
             cause = error.__cause__  # pickling loses it; the category then decides
             if isinstance(cause, AIClientError):
                 return _OTHER._replace(category=category, breaker=outcome(cause).breaker)
-            return _OTHER._replace(category=category, breaker="failure" if category in _FAILURES else "neutral")
+            return _OTHER._replace(category=category, breaker="failure" if category in FAILURES else "neutral")
         case TimeoutError(phase=phase):
             verdict = _TIMEOUT_PHASES.get(phase, verdict)
             # A caller who grants less than ten seconds learns nothing about the service when they are over.

@@ -19,6 +19,8 @@ PRINTS = {
     "custom_provider.py": ["The sum is 42.", "['The ', 'sum ', 'is ', '0.75.']", "calculator bad_request"],
     "dry_run.py": ["x-api-key: ***", "warning: anthropic has no seed", "dry: True - to https://api.anthropic.com"],
     "embeddings.py": ["nearest: the Loire (1.000)"],
+    "failover.py": ["first is open, second is closed", "first 10 times, then second 23 times, then first 27 times"],
+    "fallback.py": ["('first', 'overloaded'), ('second', None)]", "streamed: Paris, says the second."],
     "hooks.py": [
         "4 pieces",
         "search: once more after overloaded",

@@ -123,7 +123,8 @@ FLOORS = [
     {"exchange"},
     {"http"},
     # 8: the leaves and the layers
-    {"middleware._circuit", "middleware._keyed", "middleware._selection"},
+    {"middleware._arms", "middleware._circuit", "middleware._keyed", "middleware._selection"},
+    {"middleware._targets"},
     {
         "middleware._*",
         "providers._aws",
@@ -140,6 +141,7 @@ FLOORS = [
     {"bulk", "explain", "inflight", "order", "output", "registry", "testutil._http1", "testutil._turns"},
     {
         "chains",
+        "priority",
         "toolloop",
         "testutil._anthropic",
         "testutil._bedrock",

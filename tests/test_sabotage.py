@@ -125,7 +125,7 @@ STUCK = Sabotage("clock.py", "__all__ = [", "while True: ...\n__all__ = [", SELF
 
 @pytest.mark.slow
 def test_a_change_that_breaks_nothing_is_not_taken_for_noticed():
-    harmless = Sabotage("errors.py", "_FAILURES: Final = frozenset", "_FAILURES: Final  = frozenset", SELF)
+    harmless = Sabotage("errors.py", "] = frozenset(", "]  = frozenset(", SELF)
     assert run([SELF], harmless).code == 0
 
 

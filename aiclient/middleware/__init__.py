@@ -17,38 +17,49 @@ if TYPE_CHECKING:
     from ._circuits import CircuitState
     from ._function import AroundAny, AroundChat, middleware
     from ._hook import HookContext
+    from ._targets import Target
     from .breaker import CircuitBreaker
     from .defaults import Defaults
     from .dry_run import DryRun
+    from .fallback import Fallback
     from .hooks import Hooks
+    from .load_balance import ArmState, LoadBalance
     from .logging import Logging
     from .retry import Retry
 
 __all__ = [
+    "ArmState",
     "AroundAny",
     "AroundChat",
     "CircuitBreaker",
     "CircuitState",
     "Defaults",
     "DryRun",
+    "Fallback",
     "HookContext",
     "Hooks",
+    "LoadBalance",
     "Logging",
     "Retry",
+    "Target",
     "middleware",
 ]
 
 _WHERE = {
+    "ArmState": ".load_balance",
     "AroundAny": "._function",
     "AroundChat": "._function",
     "CircuitBreaker": ".breaker",
     "CircuitState": "._circuits",
     "Defaults": ".defaults",
     "DryRun": ".dry_run",
+    "Fallback": ".fallback",
     "HookContext": "._hook",
     "Hooks": ".hooks",
+    "LoadBalance": ".load_balance",
     "Logging": ".logging",
     "Retry": ".retry",
+    "Target": "._targets",
     "middleware": "._function",
 }
 
