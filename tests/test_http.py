@@ -402,6 +402,9 @@ async def test_a_cancelled_handshake_leaves_no_socket(http):
     async with scripted(None) as url:
         before = open_sockets()
         opening = [asyncio.ensure_future(http.open(call(url.replace("http:", "https:")))) for _ in range(10)]
+        async with asyncio.timeout(5):
+            while open_sockets() < before + 20:  # both ends of all of them, and then the handshakes have begun
+                await asyncio.sleep(0.01)
         await asyncio.sleep(0.03)
         gc.disable()
         try:

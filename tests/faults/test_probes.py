@@ -11,7 +11,7 @@ from aiclient.errors import AIClientError
 
 from .rows import Bench, Untouched, every
 from .test_bodies import BODIES, ODDITIES, TEXTS
-from .test_cancelled import CASES, MANNERS, cancel
+from .test_cancelled import CASES, cancel
 from .test_connecting import ROWS
 from .test_cuts import CUTS, HANG_UPS, SLOW
 from .test_framing import ENDINGS, FAILURES
@@ -59,14 +59,13 @@ async def test_a_probe_that_ends_in_any_way_leaves_no_circuit_half_open_for_ever
 WAITING = [case for case in CASES if case.values[0].number < 86]
 
 
-@MANNERS
 @pytest.mark.parametrize(("stage", "path"), WAITING)
-async def test_a_probe_that_is_cancelled_gives_its_place_to_the_next(stage, path, gaps):
+async def test_a_probe_that_is_cancelled_gives_its_place_to_the_next(stage, path):
     async with Untouched(), stage.peer() as peer:
         bench = probing(OPENAI.make(peer.url))
         task = asyncio.ensure_future(bench.ask(path, stage.prompt))
         await stage.reached(peer, bench)
-        await cancel(task, gaps)
+        await cancel(task, (0,))
         assert settled(bench) == ("closed" if stage.number == 84 else "half_open")  # 84: it had succeeded before
         await bench.close()
         await peer.left()
