@@ -13,7 +13,7 @@ from aiclient.context import CallContext
 from aiclient.dryrun import DryRunReport
 from aiclient.errors import CircuitOpenError, ClientClosedError, EmptyMessagesError
 from aiclient.messages import Message
-from aiclient.middleware import Defaults, DryRun, Retry
+from aiclient.middleware import CircuitBreaker, Defaults, DryRun, Retry
 from aiclient.opening import collect
 from aiclient.provider import Layer, observed, opened
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest, HTTPCall
@@ -292,6 +292,28 @@ async def test_a_refusal_of_a_layer_is_raised_by_the_builder(as_stream):
     async with AsyncClient(MockProvider()).use(Refusing()) as client:
         with pytest.raises(CircuitOpenError):
             await client.new_request().user("hi").dry_run(stream=as_stream)
+
+
+@pytest.mark.parametrize("as_stream", [False, True], ids=["chat", "stream"])
+async def test_an_open_circuit_is_reported_as_it_would_refuse(clock, as_stream):
+    breaker = CircuitBreaker(clock=clock, jitter=0)
+    async with AsyncClient(mock := MockProvider(), clock=clock).use(breaker) as client:
+        breaker.trip(open_for=7)
+        with pytest.raises(CircuitOpenError) as caught:
+            await client.dry_run("hi", stream=as_stream)
+        assert (caught.value.retry_after, mock.calls) == (7, 0)
+
+
+@pytest.mark.parametrize("as_stream", [False, True], ids=["chat", "stream"])
+async def test_a_dry_run_gives_the_probe_of_a_circuit_back_and_closes_nothing(clock, as_stream):
+    breaker = CircuitBreaker(clock=clock, jitter=0)
+    async with AsyncClient(MockProvider("yes"), clock=clock).use(breaker) as client:
+        breaker.trip(open_for=7)
+        clock.advance(8)
+        assert (await client.dry_run("hi", stream=as_stream)).call is None
+        assert breaker.state()[0].state != "closed"
+        assert (await client.chat("hi")).message.content == "yes"
+        assert breaker.state()[0].state == "closed"
 
 
 async def test_a_malformed_request_is_refused():
