@@ -20,7 +20,7 @@ from ..errors import (
     RateLimitError,
 )
 from ..provider import Layered, Middleware, Provider, ProviderInfo, Q
-from ..request import ChatOptions, EmbeddingRequest
+from ..request import AnyRequest, ChatOptions, EmbeddingRequest
 from ._selection import Errors, selection
 
 __all__ = ["Branch", "LeadsOn", "Target", "branches_of", "distinct", "layers_of", "leading", "refused_locally"]
@@ -102,11 +102,11 @@ class Branch:
         name = self.provider.name
         return name if self.target is None or self.target.model is None else f"{name}:{self.target.model}"
 
-    def takes(self, request: Q) -> bool:
+    def takes(self, request: AnyRequest) -> bool:
         """Whether it may be asked: vectors of another model cannot be compared, so for them it must have been named."""
         return self.target is None or not isinstance(request, EmbeddingRequest) or self._model_for(request) is not None
 
-    def _model_for(self, request: Q) -> str | None:
+    def _model_for(self, request: AnyRequest) -> str | None:
         assert self.target is not None
         return request.model if self.target.keep_model and request.model is not None else self.target.model
 

@@ -43,7 +43,20 @@ from aiclient import (
     outcome,
     replay,
 )
-from aiclient.middleware import Defaults, DryRun, HookContext, Hooks, Logging, Retry, middleware
+from aiclient.middleware import (
+    ArmState,
+    CircuitBreaker,
+    Defaults,
+    DryRun,
+    Fallback,
+    HookContext,
+    Hooks,
+    LoadBalance,
+    Logging,
+    Retry,
+    Target,
+    middleware,
+)
 from aiclient.testutil import FakeClock, MockProvider
 
 Q = TypeVar("Q", bound=ChatRequest | EmbeddingRequest)
@@ -244,6 +257,17 @@ def hooked() -> Hooks:
     seen_chunks: list[ChatStreamChunk] = []
     hooks = Hooks(after_response=audited, on_chunk=[seen, lambda context, chunk: seen_chunks.append(chunk)])
     return hooks.add("on_retry", lambda context, event: print(context.call_id, event.delay))
+
+
+def several(one: Provider, other: Provider) -> None:
+    Fallback(other, Target(one, model="small", when={"context_length"}), each=[Retry(), CircuitBreaker()])
+    Fallback(other, on=lambda error: error.status_code == 529)
+    balance = LoadBalance(other, weights=[9, 1], by="in_flight", sticky=lambda request: request.model)
+    assert_type(balance.state(), tuple[ArmState, ...])
+    several = aiclient.failover([one, Target(other, keep_model=True), "openai:gpt-5-mini"], on={"server", "timeout"})
+    assert_type(several.status(), tuple[aiclient.FailoverState, ...])
+    assert_type(several.remove("openai"), Provider)
+    Client(several)
 
 
 def errors(error: aiclient.AIClientError) -> None:
