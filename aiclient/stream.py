@@ -69,7 +69,8 @@ class ChatStream:
         source: Gives the chunks. At the end its `aclose` is called, and its `abort` (not a coroutine) when the stream is
             dropped or runs out of time unread; both are optional. A source that has an `alarm` lends it: one timer, and one
             guard, for both. A source that receives several chunks at once may have a `take`, which gives the next of those
-            at hand, or None: what is there needs no waiting.
+            at hand, or None: what is there needs no waiting. One that `relays` another ChatStream says so: its failures are
+            that stream's, and are passed on in its words.
         head: What is already known of the answer (request id, limits, provider).
     """
 
@@ -255,6 +256,15 @@ class ChatStream:
         self._limits = _Limits(clock, ends, phase, first, idle)
         self._alarm.set(ends, phase)
 
+    def postpone(self, ends: float) -> None:
+        """Let the stream last until `ends`, if that is later than its whole call allowed; an attempt's own limit stays."""
+        limits = self._limits
+        if limits is None or limits.phase != "total" or ends <= limits.ends or self._alarm.error is not None:
+            return
+        self._limits = limits = evolve(limits, ends=ends)
+        if self._end is None and not self._received:
+            self._alarm.set(*(limits.of_next(self._committed) if self._busy else (ends, "total")))
+
     async def interrupt(self, error: AIClientError) -> None:
         """End the stream with `error` for whoever reads it now or later; returns when it has ended."""
         if self._end is not None:
@@ -301,7 +311,7 @@ class ChatStream:
                 await self._end_source()
             return chunk
         self._busy = False
-        if self._committed and isinstance(failure, AIClientError) and not isinstance(failure, _CLOSING):
+        if self._committed and isinstance(failure, AIClientError) and not self._worded(failure):
             failure = self._interrupted(failure)
         return await self._fail(failure)
 
@@ -332,6 +342,12 @@ class ChatStream:
             failure.partial = failure.partial or self.partial
         await self._finish("abandoned" if isinstance(failure, _CLOSING) else "failed", failure)
         raise failure
+
+    def _worded(self, failure: AIClientError) -> bool:
+        """Whether it says all that there is to say: we closed the stream ourselves, or the one that is relayed has spoken."""
+        if isinstance(failure, _CLOSING):
+            return True
+        return failure is not self._alarm.error and getattr(self._source, "relays", False)
 
     def _interrupted(self, cause: AIClientError) -> StreamInterruptedError:
         error = StreamInterruptedError(

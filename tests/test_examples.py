@@ -28,6 +28,7 @@ PRINTS = {
         "chat: authentication after",
     ],
     "retry_faults.py": ["Paris after ['rate_limit', 'ok']", "AuthenticationError after ['authentication']"],
+    "single_flight.py": ["50 users, 49 of them shared, 1 request", "the second has: Rhine", "2 requests in all"],
     "stream.py": ["three rivers of Europe.\n[stop, 12 tokens]", "characters came]"],
     "tools.py": ["21 degrees in Bonn", "It is 21 degrees in Bonn."],
     "unit_test.py": ["passed: test_it_waits_as_long_as_the_service_asks"],

@@ -123,7 +123,7 @@ FLOORS = [
     {"exchange"},
     {"http"},
     # 8: the leaves and the layers
-    {"middleware._arms", "middleware._circuit", "middleware._keyed", "middleware._selection"},
+    {"middleware._arms", "middleware._circuit", "middleware._flight", "middleware._keyed", "middleware._selection"},
     {"middleware._targets"},
     {
         "middleware._*",

@@ -23,6 +23,7 @@ GOOD = [
     "single_flight",
     "fallback",
     "retry",
+    "hedge",
     "breaker",
     "rate_limit",
     "concurrency",

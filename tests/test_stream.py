@@ -803,6 +803,120 @@ async def test_without_limits_there_is_no_timer(still):
     assert still._timers == []
 
 
+# --- more time, for a stream that several read ---
+
+
+async def test_the_end_of_the_whole_can_be_put_off(still):
+    told = Told(A, HANG)
+    told.stream.limit(still, ends=50)
+    task = await started(read(told.stream))
+    told.stream.postpone(80)
+    still.advance(79.999)
+    await turns(12)
+    assert not task.done()
+    still.advance(0.001)
+    with pytest.raises(StreamInterruptedError) as caught:
+        await task
+    assert caught.value.phase == "total"
+    told.check("failed")
+    assert still.pending == 0
+
+
+async def test_it_can_be_put_off_for_good_and_while_nobody_reads(still):
+    told = Told(A, LAST)
+    told.stream.limit(still, ends=50)
+    await anext(told.stream)
+    told.stream.postpone(float("inf"))
+    still.advance(1000)
+    assert told.source.aborted == 0
+    assert await read(told.stream) == [LAST]
+    assert still.pending == 0
+
+
+async def test_it_is_never_put_forward(still):
+    told = Told(A, HANG)
+    told.stream.limit(still, ends=50)
+    task = await started(read(told.stream))
+    told.stream.postpone(20)
+    still.advance(49.999)
+    await turns(12)
+    assert not task.done()
+    task.cancel()
+    await asyncio.wait({task})
+
+
+@pytest.mark.parametrize(
+    ("limits", "at", "phase"),
+    [
+        ({"ends": 50, "phase": "attempt"}, 50, "attempt"),
+        ({"ends": 50, "first": 30}, 30, "first_output"),
+    ],
+    ids=["attempt", "first-output"],
+)
+async def test_other_limits_stay_when_the_whole_is_put_off(limits, at, phase, still):
+    told = Told(HEAD, HANG)
+    told.stream.limit(still, **limits)
+    task = await started(read(told.stream))
+    told.stream.postpone(600)
+    still.advance(at)
+    with pytest.raises(TimeoutError) as caught:
+        await task
+    assert caught.value.phase == phase
+
+
+async def test_silence_is_limited_still_when_the_whole_is_put_off(still):
+    told = Told(A, HANG)
+    told.stream.limit(still, ends=50, idle=10)
+    task = await started(read(told.stream))
+    told.stream.postpone(600)
+    still.advance(10)
+    with pytest.raises(StreamInterruptedError) as caught:
+        await task
+    assert caught.value.phase == "idle"
+
+
+@pytest.mark.parametrize("over", ["ended", "out of time"])
+async def test_what_is_over_is_not_put_off(over, still):
+    told = Told(A, B, LAST)
+    told.stream.limit(still, ends=50)
+    await anext(told.stream)
+    still.advance({"ended": 0, "out of time": 50}[over])
+    await told.stream.close()
+    told.stream.postpone(600)
+    assert still.pending == 0
+
+
+async def test_a_stream_without_limits_has_nothing_to_put_off(still):
+    told = Told(A, LAST)
+    told.stream.postpone(600)
+    assert await read(told.stream) == [A, LAST]
+
+
+class Relaying(Source):
+    """Gives what another stream gave."""
+
+    relays = True
+
+
+async def test_the_failure_of_a_stream_that_is_relayed_is_passed_on_in_its_words():
+    failure = StreamInterruptedError("it broke off", kind="server")
+    stream = ChatStream(Relaying(A, failure))
+    with pytest.raises(StreamInterruptedError) as caught:
+        await read(stream)
+    assert caught.value is failure
+    assert stream.end.outcome == "failed"
+
+
+async def test_running_out_of_time_is_the_relaying_streams_own_failure(still):
+    stream = ChatStream(Relaying(A, HANG))
+    stream.limit(still, ends=5)
+    task = await started(read(stream))
+    still.advance(5)
+    with pytest.raises(StreamInterruptedError) as caught:
+        await task
+    assert (caught.value.phase, type(caught.value.__cause__)) == ("total", TimeoutError)
+
+
 # --- one reader, and what is dropped ---
 
 

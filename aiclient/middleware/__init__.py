@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from .defaults import Defaults
     from .dry_run import DryRun
     from .fallback import Fallback
+    from .hedge import Hedge
     from .hooks import Hooks
     from .load_balance import ArmState, LoadBalance
     from .logging import Logging
     from .retry import Retry
+    from .single_flight import SingleFlight
 
 __all__ = [
     "ArmState",
@@ -36,11 +38,13 @@ __all__ = [
     "Defaults",
     "DryRun",
     "Fallback",
+    "Hedge",
     "HookContext",
     "Hooks",
     "LoadBalance",
     "Logging",
     "Retry",
+    "SingleFlight",
     "Target",
     "middleware",
 ]
@@ -54,11 +58,13 @@ _WHERE = {
     "Defaults": ".defaults",
     "DryRun": ".dry_run",
     "Fallback": ".fallback",
+    "Hedge": ".hedge",
     "HookContext": "._hook",
     "Hooks": ".hooks",
     "LoadBalance": ".load_balance",
     "Logging": ".logging",
     "Retry": ".retry",
+    "SingleFlight": ".single_flight",
     "Target": "._targets",
     "middleware": "._function",
 }

@@ -1,0 +1,316 @@
+"""One call for several: who shares, who leaves, whose time counts, and what each is told."""
+
+CALLS = "tests/middleware/test_single_flight.py::"
+STREAMS = "tests/middleware/test_single_flight_streams.py::"
+MODEL = "tests/middleware/test_single_flight_model.py::TestSharedCalls"
+LAYER, FLIGHT, RELAY = "middleware/single_flight.py", "middleware/_flight.py", "middleware/_relay.py"
+
+SABOTAGE = [
+    # --- who shares with whom ---
+    (
+        LAYER,
+        'context.dry_run or context.cache != "use" or',
+        'context.cache != "use" or',
+        CALLS + "test_a_dry_run_goes_alone",
+    ),
+    (
+        LAYER,
+        'context.cache != "use" or',
+        "",
+        CALLS + "test_a_call_that_wants_a_fresh_answer_goes_alone",
+    ),
+    (LAYER, "if self.sampled or not", "if not", CALLS + "test_they_are_shared_on_request"),
+    (
+        LAYER,
+        "or request.options.temperature == 0:",
+        "or request.options.temperature != 1:",
+        CALLS + "test_requests_whose_answers_differ_are_not_shared",
+    ),
+    (LAYER, "self._warned = True\n", "pass\n", CALLS + "test_the_first_that_is_not_shared_says_so_once"),
+    (LAYER, "return path, id(", "return '', id(", CALLS + "test_a_chat_and_a_stream_are_two_calls"),
+    (LAYER, "id(inner), ", "", CALLS + "test_two_chains_with_one_layer_do_not_share"),
+    (LAYER, "id(asyncio.get_running_loop()), ", "", CALLS + "test_two_loops_that_run_at_once_do_not_share"),
+    (LAYER, "id(context.clock), ", "", CALLS + "test_calls_with_different_clocks_go_apart"),
+    (LAYER, "context.strict, ", "", CALLS + "test_what_differs_in_what_it_asks_is_not_shared"),
+    (
+        LAYER,
+        " or flight.landed  #",
+        "  #",
+        STREAMS + "test_a_reader_that_begins_in_the_moment_of_the_end_opens_another",
+    ),
+    (
+        LAYER,
+        "if self._flights.get(key) is flight:",
+        "if key in self._flights:",
+        CALLS + "test_the_end_of_a_call_does_not_hide_the_next_one_with_its_key",
+    ),
+    (
+        LAYER,
+        "if flight is None or leads:",
+        "if True:",
+        CALLS + "test_a_thousand_concurrent_identical_calls_are_one",
+    ),
+    # --- who leaves ---
+    (
+        FLIGHT,
+        "        if self._wanted:\n            return None\n",
+        "",
+        CALLS + "test_a_leader_that_leaves_ends_nothing_for_the_others",
+    ),
+    (FLIGHT, "        self._call_off(task)\n", "", CALLS + "test_the_last_one_that_leaves_ends_the_call_at_once"),
+    (
+        LAYER,
+        " or flight.landed  #",
+        "  #",
+        CALLS + "test_a_call_that_is_being_called_off_is_not_joined",
+    ),
+    (
+        FLIGHT,
+        "await uninterrupted(asyncio.wait((task,)))",
+        "await asyncio.wait((task,))",
+        CALLS + "test_a_cancellation_of_the_only_caller_at_any_step_leaves_nothing",
+    ),
+    (
+        FLIGHT,
+        "        self._over(self)\n        self._waiting =",
+        "        self._waiting =",
+        CALLS + "test_a_call_that_begins_after_the_other_has_ended_is_made_anew",
+    ),
+    (
+        FLIGHT,
+        "            self._waiting.pop(future, None)",
+        "            pass",
+        CALLS + "test_a_caller_that_has_left_is_forgotten",
+    ),
+    (
+        LAYER,
+        "                await _left(seat, error)\n",
+        "",
+        CALLS + "test_the_last_one_that_leaves_ends_the_call_at_once",
+    ),
+    (
+        LAYER,
+        'error.add_note(f"the shared',
+        'str(f"the shared',
+        CALLS + "test_a_bug_in_the_end_of_a_call_that_was_called_off_is_noted_on_the_cancellation",
+    ),
+    (
+        RELAY,
+        "self._loop.call_soon_threadsafe(self.flight.drop)",
+        "pass",
+        STREAMS + "test_a_reader_that_is_dropped_unread_leaves",
+    ),
+    (
+        RELAY,
+        "Alarm(self.context.clock, _aborting(self))",
+        "Alarm(self.context.clock)",
+        STREAMS + "test_a_follower_whose_time_is_over_while_it_does_not_read_leaves",
+    ),
+    (
+        RELAY,
+        "            self.source.leave()  #",
+        "            pass  #",
+        STREAMS + "test_the_last_one_that_leaves_closes_the_source_at_once",
+    ),
+    (
+        RELAY,
+        " and not (reader and reader.cancelling()):",
+        ":",
+        STREAMS + "test_the_last_one_that_is_cancelled_between_two_chunks_ends_the_exchange_as_cancelled",
+    ),
+    # --- whose time counts ---
+    (
+        FLIGHT,
+        "        if not leads:\n            self.watch()\n",
+        "",
+        CALLS + "test_a_follower_waits_no_longer_than_its_own_deadline",
+    ),
+    (
+        FLIGHT,
+        "        if not leads:\n            self.watch()\n",
+        "        self.watch()\n",
+        CALLS + "test_a_leader_whose_time_is_over_ends_the_exchange_as_it_would_alone",
+    ),
+    (
+        FLIGHT,
+        "        self.alarm.stop()\n",
+        "",
+        CALLS + "test_a_follower_that_was_answered_leaves_no_timer",
+    ),
+    (
+        FLIGHT,
+        " or self.context.remaining() <= 0:",
+        ":",
+        CALLS + "test_a_follower_whose_time_is_over_does_not_begin_anew",
+    ),
+    (
+        FLIGHT,
+        'ClientClosedError() | TimeoutError(phase="total")',
+        "ClientClosedError()",
+        CALLS + "test_followers_with_time_left_begin_anew_when_the_leaders_is_over_with_one_of_them_as_the_leader",
+    ),
+    (
+        FLIGHT,
+        "key=lambda waiter: -waiter[1]",
+        "key=lambda waiter: 0",
+        CALLS + "test_the_one_with_the_most_time_left_makes_the_next_call",
+    ),
+    (
+        FLIGHT,
+        "own > granted",
+        "own >= granted",
+        CALLS + "test_a_follower_that_grants_an_attempt_more_time_than_the_leader_begins_anew",
+    ),
+    (
+        LAYER,
+        " and not (excused and seat.stopped)",
+        "",
+        CALLS + "test_a_call_that_somebody_ended_is_made_anew_once",
+    ),
+    (
+        RELAY,
+        "            self.source.postpone(self._ends)\n",
+        "",
+        STREAMS + "test_a_stream_under_way_goes_on_for_whoever_has_more_time_than_its_leader",
+    ),
+    (
+        RELAY,
+        "                self.leader.watch()\n",
+        "                pass\n",
+        STREAMS + "test_a_stream_under_way_goes_on_for_whoever_has_more_time_than_its_leader",
+    ),
+    (
+        RELAY,
+        "            self._postpone()\n            self.wake()\n",
+        "            self.wake()\n",
+        STREAMS + "test_one_that_joined_while_it_opened_has_its_time_too",
+    ),
+    # --- what each is given ---
+    (
+        FLIGHT,
+        "        fresh = copy.copy(error)\n",
+        "        fresh = error\n",
+        CALLS + "test_an_error_reaches_each_as_its_own",
+    ),
+    (
+        FLIGHT,
+        "        fresh.attempts = ()\n",
+        "",
+        CALLS + "test_a_copy_of_an_error_shares_nothing_that_is_written_on",
+    ),
+    (
+        FLIGHT,
+        "fresh.__notes__ = list(notes)",
+        "fresh.__notes__ = notes",
+        CALLS + "test_a_copy_of_an_error_shares_nothing_that_is_written_on",
+    ),
+    (
+        FLIGHT,
+        "error.__cause__ and own_error(error.__cause__)",
+        "error.__cause__",
+        CALLS + "test_a_copy_of_an_error_shares_nothing_that_is_written_on",
+    ),
+    (
+        FLIGHT,
+        "tuple(copy.copy(vector) for vector in answer.vectors)",
+        "answer.vectors",
+        CALLS + "test_the_vectors_of_one_caller_are_not_those_of_another",
+    ),
+    (
+        FLIGHT,
+        '"cost": FREE, "attempts"',
+        '"attempts"',
+        CALLS + "test_the_leader_pays_and_the_followers_have_it_for_nothing",
+    ),
+    (
+        FLIGHT,
+        "        context.warnings.extend(new",
+        "        list(new",
+        CALLS + "test_followers_are_told_what_could_not_be_honoured",
+    ),
+    (
+        FLIGHT,
+        "        task, self._task = self._task, None\n",
+        "        task = self._task\n",
+        CALLS + "test_an_error_is_gone_when_its_callers_have_forgotten_it",
+    ),
+    (
+        LAYER,
+        "                del failure  #",
+        "                pass  #",
+        CALLS + "test_an_error_is_gone_when_its_callers_have_forgotten_it",
+    ),
+    (
+        RELAY,
+        "            self.flight.leader = None  #",
+        "            pass  #",
+        STREAMS + "test_what_was_read_is_gone_when_the_last_reader_has_gone",
+    ),
+    (
+        RELAY,
+        "    relays = True\n",
+        "",
+        STREAMS + "test_an_error_after_the_first_output_interrupts_each_once_and_after_what_came",
+    ),
+    (
+        RELAY,
+        "if len(self.prefix) - self._furthest >= AHEAD:",
+        "if False:",
+        STREAMS + "test_the_source_is_read_64_chunks_ahead_of_the_fastest_reader_at_most",
+    ),
+    (
+        RELAY,
+        "        if position > self._furthest:\n",
+        "        if True:\n",
+        STREAMS + "test_a_slow_reader_does_not_hold_back_what_is_read_ahead_of_the_fastest",
+    ),
+    (
+        RELAY,
+        "<= AHEAD // 2:",
+        "<= 0:",
+        STREAMS + "test_the_source_is_read_64_chunks_ahead_of_the_fastest_reader_at_most",
+    ),
+    (RELAY, "        self._at += 1\n", "        self._at += 1 + (self._at > 2)\n", MODEL),
+    (
+        RELAY,
+        'if whole is not None and (self.leads or end.outcome == "completed") else',
+        'if whole is not None and end.outcome == "completed" else',
+        STREAMS + "test_a_leader_that_leaves_last_has_what_was_received_and_its_cost",
+    ),
+    (
+        "stream.py",
+        "and not self._worded(failure):",
+        "and not isinstance(failure, _CLOSING):",
+        "tests/test_stream.py::test_the_failure_of_a_stream_that_is_relayed_is_passed_on_in_its_words",
+    ),
+    (
+        "stream.py",
+        "failure is not self._alarm.error and ",
+        "",
+        "tests/test_stream.py::test_running_out_of_time_is_the_relaying_streams_own_failure",
+    ),
+    (
+        "stream.py",
+        "or ends <= limits.ends or",
+        "or",
+        "tests/test_stream.py::test_it_is_never_put_forward",
+    ),
+    (
+        "stream.py",
+        'limits.phase != "total" or ',
+        "",
+        "tests/test_stream.py::test_other_limits_stay_when_the_whole_is_put_off",
+    ),
+    (
+        "stream.py",
+        "if self._end is None and not self._received:\n            self._alarm.set(*(limits",
+        "if True:\n            self._alarm.set(*(limits",
+        "tests/test_stream.py::test_what_is_over_is_not_put_off",
+    ),
+    (
+        "stream.py",
+        'limits.of_next(self._committed) if self._busy else (ends, "total")',
+        'ends, "total"',
+        "tests/test_stream.py::test_silence_is_limited_still_when_the_whole_is_put_off",
+    ),
+]
