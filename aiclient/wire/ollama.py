@@ -13,7 +13,7 @@ from typing import Any, Final
 from attrs import evolve
 
 from ..abilities import ListedModel
-from ..errors import ProtocolError, UnsupportedFeatureError
+from ..errors import InvalidRequestError, ProtocolError, UnsupportedFeatureError
 from ..messages import (
     ImagePart,
     MediaPart,
@@ -62,6 +62,8 @@ class OllamaChat:
             body["options"] = settings
         if options.tools and not (options.tool_choice and options.tool_choice.mode == "none"):
             body["tools"] = [_tool(tool) for tool in options.tools]
+            if any(tool.strict for tool in options.tools):
+                notes.unsupported("tools[].strict", "the model may leave the schema")
         if options.tool_choice is not None and options.tool_choice.mode in ("required", "named"):
             notes.unsupported("tool_choice", "the model decides whether to use a tool")
         self._format(options, body, notes)
@@ -75,6 +77,8 @@ class OllamaChat:
         if options.metadata:
             notes.unsupported("metadata")
         own = dict(options.extra.get(self.origin, {}))
+        if "stream" in own:
+            raise InvalidRequestError("extra cannot hold 'stream': call .stream() or .do() instead")
         body["options"] = {**body.get("options", {}), **own.pop("options", {})}
         return HTTPCall("POST", "/api/chat", _JSON, dumps({**body, **own})), notes.taken()
 
