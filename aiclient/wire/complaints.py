@@ -71,6 +71,10 @@ def complaint(value: Any) -> Complaint:
         return _from_object(inner, _word(value.get("request_id")))
     if isinstance(inner, str):
         return Complaint(inner, code=_word(value.get("code")), status=_status(value))
+    several = value.get("errors")
+    if isinstance(several, list) and several and not _text(value):  # Cloudflare's envelope; the first one is the cause
+        first = several[0]
+        return _from_object(first) if isinstance(first, Mapping) else Complaint(str(first))
     return _from_object(value)
 
 
@@ -82,7 +86,7 @@ def _from_object(value: Mapping[str, Any], request_id: str | None = None) -> Com
     return Complaint(
         _text(value),
         _word(value.get("type") or value.get("error_type") or value.get("status") or _last(value.get("__type"))),
-        _word(code) or _word(value.get("code")),
+        _word(code) or _word(value.get("code")) or _word(value.get("error_code")),
         _word(value.get("param")),
         _status(value),
         request_id,

@@ -20,6 +20,13 @@ _REASONS: Final[dict[str, FinishReason]] = {
     "error": "error",  # OpenRouter and Mistral
     "eos": "stop",  # Together, record 3ac76df0336f
     "model_length": "length",  # Mistral: the context window is full
+    # In no recording; as other clients of these services have them (2026-11): text-generation-inference, DeepSeek, Z.ai
+    "eos_token": "stop",
+    "stop_sequence": "stop",
+    "insufficient_system_resource": "error",
+    "sensitive": "content_filter",
+    "model_context_window_exceeded": "length",
+    "network_error": "error",
 }
 
 
