@@ -94,11 +94,18 @@ def _check_text(what: str, name: str, value: object, *, needed: bool = False) ->
         raise InvalidMessageError(f"{what}: {name} must be a text, not {type(value).__name__}")
 
 
+def _bytes(value: bytes | bytearray | memoryview | None) -> bytes | None:
+    """Copy what may change; what is no bytes at all is refused below."""
+    return bytes(value) if isinstance(value, (bytearray, memoryview)) else value
+
+
 @frozen(kw_only=True, repr=False)
 class MediaPart(_Sourced):
     """Bytes or a URL, with a media type such as `image/png`; exactly one of `data`, `url` and `file_id` is given."""
 
-    data: bytes | None = field(default=None, repr=lambda value: f"<{len(value)} bytes>" if value else repr(value))
+    data: bytes | None = field(
+        default=None, converter=_bytes, repr=lambda value: f"<{len(value)} bytes>" if value else repr(value)
+    )
     url: str | None = None
     file_id: str | None = None
     media_type: str | None = None

@@ -208,3 +208,8 @@ def test_a_message_can_be_made_of_a_dict():
 def test_another_dict_is_refused_as_a_message(data, words):
     with pytest.raises(InvalidMessageError, match=words):
         Message.of_dict(data)
+
+
+@pytest.mark.parametrize("given", [bytearray(b"abc"), memoryview(b"abc")], ids=["bytearray", "memoryview"])
+def test_bytes_that_may_change_are_copied(given):
+    assert type(ImagePart(data=given).data) is bytes
