@@ -54,6 +54,10 @@ async def request_arrived(peer, _):
     await asyncio.sleep(0.003)  # and what it is answered
 
 
+async def output_was_read(_, bench):
+    await bench.read.wait()
+
+
 async def asleep(_, bench):
     while not bench.waits.pending:  # noqa: ASYNC110  # a clock that stands still tells nobody
         await asyncio.sleep(0)
@@ -80,7 +84,7 @@ STAGES = [
         84,
         "between two events",
         lambda: Played(Fault(body=OPENAI.preamble + OPENAI.first + OPENAI.second[:5], headers=LONG, stall_after=400)),
-        request_arrived,
+        output_was_read,
         paths=("stream",),
     ),
     Stage(86, "until it may try again", lambda: Played(rate_limited(retry_after=5)), asleep),
