@@ -71,6 +71,14 @@ class Gate:
         """Callers in the queue."""
         return len(self._queue)
 
+    def enter_now(self) -> bool:
+        """Take a permit if one is free, and say whether; while others wait none is. Whoever took one calls `leave` once."""
+        with self._lock:
+            if self._free < 1:
+                return False
+            self._free -= 1
+            return True
+
     async def enter(self) -> None:
         """Take a permit, waiting for it if need be. Whoever returns from here calls `leave` once."""
         with self._lock:

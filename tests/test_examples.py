@@ -15,6 +15,7 @@ PRINTS = {
     "async_calls.py": ["France: I would have to look that up.", "Portugal:"],
     "chat.py": ["Paris.", "stop 6 $0.00000325"],
     "circuit_breaker.py": ["14 s  the circuit of mock:mock-model is open", "'refused': 18} sent: 42"],
+    "concurrency.py": ["12 calls, at most 3 at a time", "refused: all 1 permits for mock were in use"],
     "custom_middleware.py": ["a call of search", "outside Retry: {'completed': 2}", "{'failed': 2, 'completed': 2}"],
     "custom_provider.py": ["The sum is 42.", "['The ', 'sum ', 'is ', '0.75.']", "calculator bad_request"],
     "dry_run.py": ["x-api-key: ***", "warning: anthropic has no seed", "dry: True - to https://api.anthropic.com"],
@@ -31,6 +32,7 @@ PRINTS = {
     "single_flight.py": ["50 users, 49 of them shared, 1 request", "the second has: Rhine", "2 requests in all"],
     "stream.py": ["three rivers of Europe.\n[stop, 12 tokens]", "characters came]"],
     "tools.py": ["21 degrees in Bonn", "It is 21 degrees in Bonn."],
+    "timeouts.py": ["TimeoutError (attempt) after 3 attempts", "StreamInterruptedError (idle): 'The '"],
     "unit_test.py": ["passed: test_it_waits_as_long_as_the_service_asks"],
 }
 

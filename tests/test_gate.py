@@ -33,6 +33,18 @@ async def test_a_free_permit_is_taken_at_once():
     assert gate.free == 1
 
 
+async def test_a_permit_is_taken_without_waiting_only_if_it_is_free_and_nobody_waits():
+    gate = Gate(1)
+    assert gate.enter_now() and not gate.enter_now()
+    waiter = asyncio.create_task(gate.enter())
+    await turns(1)
+    gate.leave()  # granted to the waiter, which has not run yet
+    assert not gate.enter_now()
+    await waiter
+    gate.leave()
+    assert gate.enter_now() and gate.free == 0
+
+
 async def test_permits_are_granted_in_the_order_of_asking():
     gate, order = Gate(1), []
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ._hook import HookContext
     from ._targets import Target
     from .breaker import CircuitBreaker
+    from .concurrency import Concurrency
     from .defaults import Defaults
     from .dry_run import DryRun
     from .fallback import Fallback
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .logging import Logging
     from .retry import Retry
     from .single_flight import SingleFlight
+    from .timeout import Timeout
 
 __all__ = [
     "ArmState",
@@ -35,6 +37,7 @@ __all__ = [
     "AroundChat",
     "CircuitBreaker",
     "CircuitState",
+    "Concurrency",
     "Defaults",
     "DryRun",
     "Fallback",
@@ -46,6 +49,7 @@ __all__ = [
     "Retry",
     "SingleFlight",
     "Target",
+    "Timeout",
     "middleware",
 ]
 
@@ -55,6 +59,7 @@ _WHERE = {
     "AroundChat": "._function",
     "CircuitBreaker": ".breaker",
     "CircuitState": "._circuits",
+    "Concurrency": ".concurrency",
     "Defaults": ".defaults",
     "DryRun": ".dry_run",
     "Fallback": ".fallback",
@@ -66,6 +71,7 @@ _WHERE = {
     "Retry": ".retry",
     "SingleFlight": ".single_flight",
     "Target": "._targets",
+    "Timeout": ".timeout",
     "middleware": "._function",
 }
 

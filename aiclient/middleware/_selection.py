@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Collection
-from typing import Any, Final, TypeAlias, TypeVar, get_args
+from typing import Any, Final, TypeAlias, TypeVar, cast, get_args
 
 from ..errors import (
     AIClientError,
@@ -52,8 +52,7 @@ def selection(name: str, value: Any) -> Callable[[AIClientError], bool] | None:
     if callable(value):
         if inspect.iscoroutinefunction(value):
             raise ConfigError(f"{name}={value!r} must be an ordinary function: it decides while the call waits")
-        chooses: Callable[[AIClientError], bool] = value
-        return chooses
+        return cast("Callable[[AIClientError], bool]", value)
     known = get_args(Category)
     if isinstance(value, str) or not isinstance(value, Collection) or any(word not in known for word in value):
         raise ConfigError(

@@ -13,14 +13,17 @@ from aiclient.composition import compose
 from aiclient.context import CallContext, Timeouts
 from aiclient.errors import (
     AuthenticationError,
+    CircuitOpenError,
     ConfigError,
     ConnectError,
     ContextLengthError,
+    DryRunStop,
     OverloadedError,
     ProtocolError,
     QuotaExceededError,
     RateLimitError,
     ServerError,
+    StreamClosedError,
     StreamInterruptedError,
     TimeoutError,
 )
@@ -31,6 +34,7 @@ from aiclient.opening import collect
 from aiclient.provider import Layer, opened
 from aiclient.request import ChatRequest, EmbeddingRequest
 from aiclient.response import ChatResponse, EmbeddingResponse
+from aiclient.stream import ChatStream
 from aiclient.testutil.clock import FakeClock
 from aiclient.testutil.mock import MockProvider
 
@@ -166,6 +170,75 @@ async def test_an_error_of_another_kind_in_between_ends_it(call, clock):
     with pytest.raises(AuthenticationError, match="key"):
         await call(Retry()(mock), unlimited(clock))
     assert mock.calls == 2
+
+
+# --- what else may be retried ---
+
+
+@PATHS
+@pytest.mark.parametrize(
+    "retry_on", [{"authentication", "server"}, lambda error: error.status_code == 401], ids=["set", "function"]
+)
+async def test_retry_on_says_what_is_tried_again_instead_of_the_table(call, clock, retry_on):
+    mock = Script([AuthenticationError(status_code=401), "yes"])
+    assert await call(Retry(retry_on=retry_on)(mock), unlimited(clock)) == "yes"
+    assert mock.calls == 2
+
+
+@PATHS
+@pytest.mark.parametrize("retry_on", [set(), {"timeout"}, lambda _: False], ids=["none", "another", "function"])
+async def test_what_retry_on_does_not_name_is_raised_at_once(call, clock, retry_on):
+    mock = Script([ServerError(), "yes"])
+    with pytest.raises(ServerError):
+        await call(Retry(retry_on=retry_on)(mock), unlimited(clock))
+    assert mock.calls == 1
+
+
+@PATHS
+@pytest.mark.parametrize(
+    "error",
+    [
+        CircuitOpenError(),
+        RateLimitError(kind="local"),
+        DryRunStop(),
+        ConfigError("x"),
+        StreamInterruptedError(kind="server"),
+        StreamClosedError(),
+        ServerError(should_retry=False),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_what_never_helps_or_would_repeat_output_is_not_retried_whatever_retry_on_says(call, clock, error):
+    mock = Script([error, "yes"])
+    with pytest.raises(type(error)):
+        await call(Retry(retry_on=lambda _: True)(mock), unlimited(clock))
+    assert (mock.calls, clock.slept) == (1, [])
+
+
+async def test_a_cut_stream_is_not_retried_whatever_retry_on_says(clock):
+    mock = MockProvider([(A, ServerError()), (A, LAST)])
+    with pytest.raises(StreamInterruptedError):
+        await stream(Retry(retry_on=lambda _: True)(mock), unlimited(clock))
+    assert mock.calls == 1
+
+
+@PATHS
+async def test_a_dry_run_is_not_retried(call, clock):
+    provider = chain([Retry(retry_on=lambda _: True)], Script("yes"))
+    with pytest.raises(DryRunStop):
+        await call(provider, unlimited(clock, dry_run=True))
+    assert clock.slept == []
+
+
+async def test_retry_on_is_asked_once_for_each_error(clock):
+    asked = []
+
+    def retry_on(error):
+        asked.append(str(error))
+        return True
+
+    await chat(Retry(retry_on=retry_on)(MockProvider([ServerError("a"), ServerError("b"), "yes"])), unlimited(clock))
+    assert asked == ["a", "b"]
 
 
 # --- streams ---
@@ -322,6 +395,66 @@ async def test_observers_hear_of_every_repetition(call, clock):
 
 
 @PATHS
+async def test_on_retry_is_called_before_each_wait(call, clock):
+    heard = []
+    retry = Retry(on_retry=lambda event: heard.append((event.kind, event.number, event.category, len(clock.slept))))
+    await call(chain([retry], Script([ServerError(), OverloadedError(), "yes"])), unlimited(clock))
+    assert heard == [("retry", 1, "server", 0), ("retry", 2, "overloaded", 1)]
+
+
+@PATHS
+async def test_what_on_retry_raises_is_logged_and_changes_nothing(call, clock, caplog):
+    def hear(event):
+        raise KeyError("mine")
+
+    assert await call(Retry(on_retry=hear)(Script([ServerError(), "yes"])), unlimited(clock)) == "yes"
+    assert [(record.name, record.exc_info[0]) for record in caplog.records] == [("aiclient.retry", KeyError)]
+
+
+@pytest.mark.parametrize("path", ["chat", "chat_stream", "embeddings"])
+async def test_nothing_further_is_sent_after_a_cancellation_at_any_step(at_every_step, path):
+    def scene():
+        clock, mock = FakeClock(), Slow()
+        cancelled_at = []
+
+        async def work():
+            request = EmbeddingRequest("hi") if path == "embeddings" else REQUEST
+            try:
+                result = await opened(request, getattr(chain([Retry()], mock), path), unlimited(clock))
+                if isinstance(result, ChatStream):
+                    await result.close()
+            finally:
+                cancelled_at.append(mock.calls)
+
+        def verify(_):
+            assert cancelled_at in ([], [mock.calls])
+            assert mock.under_way == clock.pending == 0
+
+        return work(), verify
+
+    assert await at_every_step(scene) > 10
+
+
+class Slow(Script):
+    """Fails twice, and takes its time for everything."""
+
+    under_way = 0
+
+    def __init__(self):
+        super().__init__(self.reply)
+
+    async def reply(self, _):
+        self.under_way += 1
+        try:
+            await turns(2)
+            if self.calls < 3:
+                raise ServerError
+        finally:
+            self.under_way -= 1
+        return "yes"
+
+
+@PATHS
 async def test_two_users_of_one_retry_do_not_see_each_other(call, still):
     retry, mocks = Retry(2), [Script([RateLimitError(retry_after=5), name]) for name in ("a", "b")]
     tasks = [asyncio.create_task(call(retry(mock), unlimited(still))) for mock in mocks]
@@ -346,6 +479,18 @@ def test_attempts_must_be_a_whole_number_of_at_least_one(attempts):
 def test_waits_must_be_finite_seconds(name, value):
     with pytest.raises(ConfigError, match=f"{name}=.* must be a finite number of seconds"):
         Retry(**{name: value})
+
+
+@pytest.mark.parametrize("value", ["server", {"servers"}, 3, turns], ids=repr)
+def test_retry_on_must_be_categories_or_an_ordinary_function(value):
+    with pytest.raises(ConfigError, match="retry_on="):
+        Retry(retry_on=value)
+
+
+@pytest.mark.parametrize("value", ["print", turns], ids=repr)
+def test_on_retry_must_be_an_ordinary_function(value):
+    with pytest.raises(ConfigError, match="on_retry="):
+        Retry(on_retry=value)
 
 
 def test_the_repr_shows_its_options():
