@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import itertools
 
 import pytest
@@ -10,8 +11,22 @@ from hypothesis import settings
 
 from aiclient.testutil.clock import FakeClock
 
-settings.register_profile("suite", deadline=None, max_examples=60, database=None, derandomize=True)
+settings.register_profile("suite", deadline=None, max_examples=30, database=None, derandomize=True)
+settings.register_profile("thorough", deadline=None, max_examples=150, database=None)  # --hypothesis-profile=thorough
 settings.load_profile("suite")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Of a test marked `sampled(n)`, let every n-th case run each time, and the others with the slow tests."""
+    seen = collections.Counter()
+    for item in items:
+        mark = item.get_closest_marker("sampled")
+        if mark is not None:
+            function = item.nodeid.partition("[")[0]
+            if seen[function] % mark.args[0]:
+                item.add_marker(pytest.mark.slow)
+            seen[function] += 1
 
 
 @pytest.fixture(scope="session")

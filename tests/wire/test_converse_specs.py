@@ -9,7 +9,7 @@ import pathlib
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aiclient.messages import (
@@ -193,7 +193,6 @@ def encoded(request, operation, model):
     return wire.encode(request, model=model, stream=operation == "converse-stream")[0]
 
 
-@settings(max_examples=80)
 @given(request=REQUESTS, operation=OPERATIONS, model=st.sampled_from(MODELS))
 def test_requests_follow_the_services_schema(validate, request, operation, model):
     call = encoded(request, operation, model)
@@ -202,7 +201,6 @@ def test_requests_follow_the_services_schema(validate, request, operation, model
     assert validate("POST", url, HEADERS, json.loads(call.body)) == []
 
 
-@settings(max_examples=200)
 @given(request=REQUESTS, operation=OPERATIONS, model=st.sampled_from(MODELS))
 def test_requests_are_such_as_the_service_accepts_beyond_its_schema(request, operation, model):
     body = json.loads(encoded(request, operation, model).body)

@@ -69,6 +69,7 @@ def sent(wire, **options):
     return json.loads(call.body), [warning.setting for warning in warnings]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("option", OPTIONS)
 @pytest.mark.parametrize("wire", WIRES)
 def test_an_option_is_sent_or_told(wire, option):
@@ -79,6 +80,7 @@ def test_an_option_is_sent_or_told(wire, option):
     assert None not in told
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("option", OPTIONS)
 @pytest.mark.parametrize("wire", WIRES)
 def test_a_strict_request_is_refused_exactly_where_something_is_told(wire, option):

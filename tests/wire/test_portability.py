@@ -564,6 +564,7 @@ def test_the_answers_hold_what_the_matrix_is_about():
     assert opaque == {"openrouter", "mistral", "responses", "anthropic", "gemini", "vertex", "converse"}
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("source", "target"), [pair for pair in PAIRS if TARGETS[pair[1]].schema])
 def test_a_history_of_any_source_follows_the_targets_schema(validate, source, target):
     wire = TARGETS[target]
@@ -577,6 +578,7 @@ def test_a_history_of_any_source_follows_the_targets_schema(validate, source, ta
         assert validate("POST", wire.base + call.url, HEADERS, body, protocol=wire.schema) == []
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("source", "target"), PAIRS)
 def test_what_was_said_arrives_word_for_word_and_in_order(source, target):
     messages = history(source)
@@ -594,6 +596,7 @@ def test_what_was_said_arrives_word_for_word_and_in_order(source, target):
     assert call.body.decode().count(base64.b64encode(PNG).decode()) == 2
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("source", "target"), PAIRS)
 def test_every_result_names_its_call_by_an_id_that_the_target_takes(source, target):
     call, _ = encoded(history(source), target)
@@ -608,6 +611,7 @@ def test_every_result_names_its_call_by_an_id_that_the_target_takes(source, targ
         assert original in {id_ for id_, *_ in calls} or original not in "\n".join(texts_in(json.loads(call.body)))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("source", "target"), PAIRS)
 def test_a_failed_tool_is_told_as_such(source, target):
     call, _ = encoded(failed(history(source)), target)
@@ -632,6 +636,7 @@ def test_mistral_hears_no_user_straight_after_a_tool(source):
     assert ("tool", "user") not in itertools.pairwise(roles)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("source", "target"), FOREIGN)
 def test_nothing_sealed_by_one_vendor_reaches_another_and_each_loss_is_told(source, target):
     messages = history(source)
@@ -650,6 +655,7 @@ def test_nothing_sealed_by_one_vendor_reaches_another_and_each_loss_is_told(sour
     assert {warning.provider for warning in warnings} <= {TARGETS[target].origin}
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("source", "target"), FOREIGN)
 def test_a_strict_request_refuses_what_would_be_lost(source, target):
     with pytest.raises(UnsupportedFeatureError, match=r"\(strict\)"):
@@ -693,6 +699,7 @@ def test_openais_chat_cannot_take_what_its_responses_sealed_and_says_so():
     assert "item" in told
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("source", "target"), PAIRS)
 def test_a_saved_history_is_sent_as_the_same_bytes(source, target):
     messages = history(source)
@@ -770,6 +777,7 @@ def missing(warnings):
     return [warning.message for warning in warnings if "left out of an earlier turn" in warning.message]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("source", "target"), PAIRS)
 def test_media_of_an_earlier_turn_arrive_or_are_told(source, target):
     call, warnings = encoded(shown(source, *MEDIA.values()), target)
@@ -782,6 +790,7 @@ def test_media_of_an_earlier_turn_arrive_or_are_told(source, target):
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("source", "target"), [pair for pair in PAIRS if TARGETS[pair[1]].schema])
 def test_media_of_an_earlier_turn_follow_the_targets_schema(validate, source, target):
     wire = TARGETS[target]
