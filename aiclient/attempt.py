@@ -24,7 +24,7 @@ from .stream import ChatStream, End
 if TYPE_CHECKING:
     from .provider import Q, R
 
-__all__ = ["chain"]
+__all__ = ["chain", "journalled"]
 
 T = TypeVar("T")
 
@@ -191,7 +191,12 @@ def _mark_short(error: BaseException | None) -> None:
 
 def chain(layers: Iterable[Middleware], provider: Provider) -> Provider:
     """Put `layers` around `provider`, the first one outermost, and the journal innermost; never the journal twice."""
-    journalled = find(provider, Layered)
-    while journalled is not None and not isinstance(journalled.layer, Attempts):
-        journalled = find(journalled.inner, Layered)
-    return compose(layers, provider if journalled is not None else Attempts()(provider))
+    return compose(layers, provider if journalled(provider) else Attempts()(provider))
+
+
+def journalled(provider: Provider) -> bool:
+    """Whether exchanges of `provider` are journalled, so that `context.started` counts them."""
+    layered = find(provider, Layered)
+    while layered is not None and not isinstance(layered.layer, Attempts):
+        layered = find(layered.inner, Layered)
+    return layered is not None

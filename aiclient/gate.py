@@ -1,8 +1,9 @@
-"""The primitives of waiting: permits in order, a movable alarm, and cleanup that cannot be cut short."""
+"""The primitives of waiting: permits in order, a movable alarm, a sleep cut short, and cleanup that cannot be."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import threading
 from collections import OrderedDict
@@ -14,7 +15,7 @@ from .errors import AIClientError, Phase, TimeoutError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["Alarm", "Gate", "uninterrupted"]
+__all__ = ["Alarm", "Bell", "Gate", "uninterrupted"]
 
 T = TypeVar("T")
 
@@ -212,3 +213,30 @@ class Alarm:
             if self.error is not None:  # it went off: its cancellation is taken back, whatever the work made of it
                 task.uncancel()
         raise error
+
+
+class Bell:
+    """A sleep of the running task that any thread may end early, once; it is as cancellable as any other.
+
+    A ring before the sleep ends it at once, a ring after it does nothing.
+    """
+
+    __slots__ = ("_alarm", "_clock", "_loop")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._alarm = Alarm(clock)
+        self._loop = asyncio.get_running_loop()
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep for so long, or until the bell rings."""
+        try:
+            await self._alarm.guard(self._clock.sleep(seconds))
+        except AIClientError as error:
+            if error is not self._alarm.error:
+                raise
+
+    def ring(self) -> None:
+        """Wake the sleeper, from any thread."""
+        with contextlib.suppress(RuntimeError):  # its loop was closed: nobody sleeps there any more
+            self._loop.call_soon_threadsafe(self._alarm.trip, AIClientError("rung"))

@@ -28,6 +28,7 @@ PRINTS = {
         "search: stop, attempts 2",
         "chat: authentication after",
     ],
+    "rate_limit.py": ["30 calls took 2.01 s, 20 had to wait, the last for 2.01 s"],
     "retry_faults.py": ["Paris after ['rate_limit', 'ok']", "AuthenticationError after ['authentication']"],
     "single_flight.py": ["50 users, 49 of them shared, 1 request", "the second has: Rhine", "2 requests in all"],
     "stream.py": ["three rivers of Europe.\n[stop, 12 tokens]", "characters came]"],

@@ -11,7 +11,8 @@ import threading
 import pytest
 
 from aiclient.errors import StreamClosedError, TimeoutError
-from aiclient.gate import Alarm, Gate, uninterrupted
+from aiclient.gate import Alarm, Bell, Gate, uninterrupted
+from aiclient.testutil.clock import FakeClock
 
 pytestmark = pytest.mark.anyio
 
@@ -510,3 +511,81 @@ async def test_a_cancellation_at_any_step_of_a_guarded_wait_goes_through(at_ever
         return guarded(), lambda task: task.cancelled() or task.result()
 
     assert await at_every_step(scene) > 10
+
+
+# --- a sleep cut short ---
+
+
+async def test_a_bell_ends_the_sleep_at_once(still):
+    bell = Bell(still)
+    sleeper = asyncio.create_task(bell.sleep(60))
+    await turns(2)
+    bell.ring()
+    await asyncio.wait_for(sleeper, 5)
+    assert still.monotonic() == 0 and still.pending == 0
+
+
+async def test_a_sleep_that_nobody_ends_takes_its_time(still):
+    sleeper = asyncio.create_task(Bell(still).sleep(60))
+    await turns(2)
+    still.advance(59)
+    await turns(2)
+    assert not sleeper.done()
+    still.advance(1)
+    await asyncio.wait_for(sleeper, 5)
+
+
+async def test_a_bell_that_rang_before_the_sleep_ends_it(still):
+    bell = Bell(still)
+    bell.ring()
+    await turns(2)
+    await asyncio.wait_for(bell.sleep(60), 5)
+    assert still.slept == []
+
+
+async def test_a_bell_that_rings_after_the_sleep_does_nothing(clock):
+    bell = Bell(clock)
+    await bell.sleep(1)
+    bell.ring()
+    bell.ring()
+    await turns(3)
+    assert asyncio.current_task().cancelling() == 0
+
+
+async def test_a_cancelled_sleep_is_cancelled_though_the_bell_rings_too(still):
+    bell = Bell(still)
+    sleeper = asyncio.create_task(bell.sleep(60))
+    await turns(2)
+    bell.ring()
+    await turns(1)
+    sleeper.cancel()
+    await asyncio.wait({sleeper})
+    assert sleeper.cancelled() and still.pending == 0
+
+
+async def test_what_a_sleep_fails_with_comes_out():
+    class Broken(FakeClock):
+        async def sleep(self, seconds):
+            raise StreamClosedError("no time")
+
+    with pytest.raises(StreamClosedError, match="no time"):
+        await Bell(Broken()).sleep(1)
+
+
+async def test_a_bell_that_another_thread_rings_touches_the_sleeper_on_its_own_loop_only(still):
+    bell = Bell(still)
+    sleeper = asyncio.create_task(bell.sleep(60))
+    await turns(2)
+    thread = threading.Thread(target=bell.ring)
+    thread.start()
+    thread.join()
+    assert sleeper.cancelling() == 0
+    await asyncio.wait_for(sleeper, 5)
+    assert still.monotonic() == 0
+
+
+def test_a_bell_on_a_loop_that_is_gone_rings_for_nobody(still):
+    async def make():
+        return Bell(still)
+
+    assert asyncio.run(make()).ring() is None

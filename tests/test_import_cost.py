@@ -95,3 +95,9 @@ def test_values_and_errors_bring_no_event_loop():
         "from aiclient import ChatRequest, Message, ServerError, Usage\nChatRequest([Message('user', 'x')])"
     )
     assert not tops(modules) & {"asyncio", "httpx", "cattrs"}
+
+
+def test_aiolimiter_is_loaded_for_a_pace_alone():
+    code = "from aiclient.middleware import RateLimit; RateLimit(requests=1); {}"
+    assert "aiolimiter" not in tops(loaded(code.format(""))[0])
+    assert "aiolimiter" in tops(loaded(code.format("RateLimit(pace=1)"))[0])

@@ -123,8 +123,18 @@ FLOORS = [
     {"exchange"},
     {"http"},
     # 8: the leaves and the layers
-    {"middleware._arms", "middleware._circuit", "middleware._flight", "middleware._keyed", "middleware._selection"},
-    {"middleware._targets"},
+    {
+        "middleware._arms",
+        "middleware._caller",
+        "middleware._circuit",
+        "middleware._credit",
+        "middleware._flight",
+        "middleware._keyed",
+        "middleware._pace",
+        "middleware._selection",
+        "middleware._window",
+    },
+    {"middleware._line", "middleware._targets"},
     {
         "middleware._*",
         "providers._aws",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .hooks import Hooks
     from .load_balance import ArmState, LoadBalance
     from .logging import Logging
+    from .rate_limit import RateLimit, RateLimitState
     from .retry import Retry
     from .single_flight import SingleFlight
     from .timeout import Timeout
@@ -46,6 +47,8 @@ __all__ = [
     "Hooks",
     "LoadBalance",
     "Logging",
+    "RateLimit",
+    "RateLimitState",
     "Retry",
     "SingleFlight",
     "Target",
@@ -68,6 +71,8 @@ _WHERE = {
     "Hooks": ".hooks",
     "LoadBalance": ".load_balance",
     "Logging": ".logging",
+    "RateLimit": ".rate_limit",
+    "RateLimitState": ".rate_limit",
     "Retry": ".retry",
     "SingleFlight": ".single_flight",
     "Target": "._targets",

@@ -33,7 +33,7 @@ SABOTAGE = [
     ),
     (
         "attempt.py",
-        "provider if journalled is not None else Attempts()(provider)",
+        "provider if journalled(provider) else Attempts()(provider)",
         "Attempts()(provider)",
         "tests/test_attempt.py::test_an_exchange_through_a_chain_of_chains_is_written_down_once",
     ),
