@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
+from ..composition import destination
 from ..context import CallContext, CallEvent
-from ..errors import AIClientError
+from ..errors import AIClientError, ConfigError
 from ..provider import Layer, Provider, Q, R
 from ..stream import ChatStream
 from ._options import seconds, whole
+from ._quota import Quotas
 from ._race import Race
 
 if TYPE_CHECKING:
     from ..clock import Clock
 
 __all__ = ["Hedge"]
+
+TOKENS: Final = 10.0
+"""Of a full quota, unless one call with all its further ones needs more."""
 
 
 class Hedge(Layer):
@@ -34,6 +39,9 @@ class Hedge(Layer):
     call is started when the service has pushed back: a 429, or an error with `Retry-After`, also of an attempt that a layer
     inside has met.
 
+    A **quota** for each destination (whatever the model) keeps further calls from adding to the load of a service that is
+    slow as a whole: in the long run one call in ten is doubled, and a few more after a quiet time.
+
     Place: inside fallback and retry, outside the circuit breaker and the rate limit, of each target. Inside retry, because a
     retry that waits as it was asked to must not be taken for a slow call; outside the other two, because both must see every
     call: an open circuit refuses the hedge, and a full limit makes it wait.
@@ -41,6 +49,7 @@ class Hedge(Layer):
     Args:
         after: Seconds without an answer, or a first output, until a further call starts; more than 0.
         most: Further calls at most, each `after` seconds later; at least 1. Default 1.
+        quota: Whether to keep the quota. Default True.
         clock: Where time comes from; the call's own clock by default.
 
     Raises:
@@ -51,56 +60,76 @@ class Hedge(Layer):
 
     slot: ClassVar[str | None] = "hedge"
 
-    def __init__(self, after: float, *, most: int = 1, clock: Clock | None = None) -> None:
+    def __init__(self, after: float, *, most: int = 1, quota: bool = True, clock: Clock | None = None) -> None:
         self.after = seconds("after", after, above=True)
         self.most = whole("most", most)
+        if type(quota) is not bool:
+            raise ConfigError(f"quota={quota!r} must be True or False")
+        self.quotas = Quotas(max(TOKENS, 2.0 * (most + 1))) if quota else None
         self._clock = clock
 
     def __repr__(self) -> str:
-        return f"Hedge(after={self.after:g}{'' if self.most == 1 else f', most={self.most}'})"
+        most = "" if self.most == 1 else f", most={self.most}"
+        return f"Hedge(after={self.after:g}{most}{'' if self.quotas else ', quota=False'})"
 
     async def around(self, request: Q, inner: Provider, call_next: Callable[[Q], Awaitable[R]]) -> R:
         """Make the call, and others if it is slow."""
         context = request.context
         assert context is not None  # opened by Layered
-        further = _Further(self, context, inner.name, request.model)
+        clock = self._clock or context.clock
+        further = _Further(self, context, inner, request.model, clock)
 
         async def call() -> R:
             return await _committed(call_next(request))
 
-        return await Race(call, further.may_start, self.after, self._clock or context.clock).run()
+        result = await Race(call, further.may_start, self.after, clock).run()
+        further.answered()
+        return result
 
 
 class _Further:
     """Decides on further calls for one call."""
 
-    def __init__(self, layer: Hedge, context: CallContext, provider: str, model: str | None) -> None:
+    __slots__ = ("_before", "_clock", "_context", "_key", "_layer", "_model", "_name", "_started")
+
+    def __init__(self, layer: Hedge, context: CallContext, inner: Provider, model: str | None, clock: Clock) -> None:
         self._layer = layer
         self._context = context
-        self._provider = provider
+        self._name = inner.name
         self._model = model
+        self._clock = clock
+        self._key = destination(inner)
         self._before = len(context.journal)
         self._started = 0
+
+    def answered(self) -> None:
+        """Count an answer towards the quota."""
+        if self._layer.quotas is not None:
+            self._layer.quotas.succeeded(self._key, self._clock)
 
     def may_start(self, errors: Collection[AIClientError]) -> bool:
         """Whether one more call may start now; it has taken its attempt then."""
         context, layer = self._context, self._layer
         if self._started == layer.most or any(map(_pushes_back, errors)) or self._pushed_back():
             return False
-        if context.remaining() <= 0 or not context.take_extra():
+        if context.remaining() <= 0 or not self._within_quota() or not context.take_extra():
             return False
         self._started += 1
         if context.observers:
             context.emit(
                 CallEvent(
                     "hedge",
-                    self._provider,
+                    self._name,
                     self._model,
                     self._started + 1,
                     detail=f"nothing came for {layer.after * self._started:g} s",
                 )
             )
         return True
+
+    def _within_quota(self) -> bool:
+        """Count the call as slow, and tell whether the destination may be asked once more."""
+        return self._layer.quotas is None or self._layer.quotas.failed(self._key, self._clock)
 
     def _pushed_back(self) -> bool:
         """Whether an attempt has been pushed back that a retry inside makes up for."""

@@ -13,6 +13,12 @@ COVERED = {
         "tests/test_conformance.py::test_a_golden_stream_may_be_split_and_cut_anywhere",
     ),
     60: ("tests/wire/test_sse.py::test_decodes_what_the_standard_says",),
+    87: (
+        "tests/middleware/test_single_flight.py::test_a_leader_that_leaves_ends_nothing_for_the_others",
+        "tests/middleware/test_single_flight.py::test_the_last_one_that_leaves_ends_the_call_at_once",
+        "tests/middleware/test_single_flight_streams.py::test_a_leader_that_leaves_ends_nothing_for_the_others",
+        "tests/middleware/test_single_flight_streams.py::test_the_last_one_that_leaves_closes_the_source_at_once",
+    ),
     92: (
         "tests/test_sync.py::test_an_interrupted_call_is_cancelled_before_the_interruption_goes_on",
         "tests/test_sync.py::test_an_interrupted_stream_ends_as_cancelled",
@@ -26,6 +32,11 @@ COVERED = {
         "tests/middleware/test_breaker.py::test_a_late_success_of_a_call_from_before_does_not_close_it",
     ),
     99: ("tests/middleware/test_breaker.py::test_a_probe_that_hangs_makes_way_at_its_deadline_or_after_a_minute",),
+    104: (
+        "tests/middleware/test_single_flight.py::test_a_thousand_concurrent_identical_calls_are_one",
+        "tests/middleware/test_single_flight.py::test_an_error_reaches_each_as_its_own",
+        "tests/middleware/test_single_flight.py::test_an_error_is_not_kept_for_those_who_come_later",
+    ),
     105: (
         "tests/test_connections.py::test_two_loops_in_two_threads_have_connections_of_their_own",
         "tests/test_connections.py::test_a_forked_child_opens_connections_of_its_own_and_leaves_the_parents_alone",
@@ -42,7 +53,6 @@ COVERED = {
 
 NOT_RUN = {
     79: "the limiter is not there yet",
-    87: "single flight is not there yet",
     93: "hooks are not there yet",
     88: "no store over the network yet: it comes with Redis",
     96: "no store over the network yet: it comes with Redis",
@@ -50,7 +60,6 @@ NOT_RUN = {
     101: "the limiter is not there yet",
     102: "the limiter is not there yet",
     103: "money comes with the next issue, and its budget with it",
-    104: "cache and single flight are not there yet",
     115: "configuration files come later; the environment's wrong values: tests/test_config.py",
     130: "nothing here runs a tool yet: the loop that does comes later",
 }

@@ -284,6 +284,61 @@ async def test_a_clock_of_its_own_is_used_for_the_delay(scene):
     one.check()
 
 
+# --- the quota ---
+
+
+async def slow_calls(hedge, count, clock, mock=None):
+    """Make calls one after the other, each slow; returns how many exchanges each took."""
+    mock, taken = mock or Held(), []
+    provider = chain([hedge], mock)
+    for _ in range(count):
+        before = mock.calls
+        task = asyncio.create_task(chat(provider, CallContext(clock=clock, timeouts=Timeouts(total=None))))
+        await turns()
+        clock.advance(2)
+        await turns()
+        taken.append(mock.calls - before)
+        mock.pending[-1].give("yes")
+        await task
+    return taken
+
+
+async def test_a_service_that_is_slow_as_a_whole_is_soon_not_asked_twice(still):
+    assert await slow_calls(Hedge(2), 10, still) == [2, 2, 2, 2, 2, 1, 1, 1, 1, 1]
+
+
+async def test_without_the_quota_every_slow_call_is_doubled(still):
+    assert await slow_calls(Hedge(2, quota=False), 10, still) == [2] * 10
+
+
+async def test_answers_in_time_fill_the_quota_again(still):
+    hedge, mock = Hedge(2), MockProvider("yes")
+    held = Held()
+    await slow_calls(hedge, 10, still, held)
+    provider = chain([hedge], mock)  # the same destination, by its name
+    for _ in range(100):
+        await chat(provider, CallContext(clock=still, timeouts=Timeouts(total=None)))
+    assert await slow_calls(hedge, 1, still, held) == [2]
+
+
+async def test_destinations_have_quotas_of_their_own(still):
+    hedge, other = Hedge(2), Held()
+    other.info = evolve(other.info, name="other")
+    await slow_calls(hedge, 10, still)
+    assert await slow_calls(hedge, 1, still, other) == [2]
+
+
+async def test_one_call_may_take_all_its_further_ones(scene):
+    one = scene(Hedge(2, most=8), extras=8)
+    await one.begin()
+    for _ in range(10):
+        await one.pass_time(2)
+    assert one.calls == 9
+    one.pending[0].give("yes")
+    await one.task
+    one.check()
+
+
 # --- who wins ---
 
 
@@ -709,4 +764,11 @@ def test_most_must_be_a_whole_number_of_at_least_one(most):
 
 
 def test_the_repr_shows_its_options():
-    assert [repr(Hedge(1.5)), repr(Hedge(2, most=3))] == ["Hedge(after=1.5)", "Hedge(after=2, most=3)"]
+    shown = [repr(Hedge(1.5)), repr(Hedge(2, most=3)), repr(Hedge(2, quota=False))]
+    assert shown == ["Hedge(after=1.5)", "Hedge(after=2, most=3)", "Hedge(after=2, quota=False)"]
+
+
+@pytest.mark.parametrize("quota", [1, 0.1, None, "no"], ids=repr)
+def test_the_quota_is_kept_or_not(quota):
+    with pytest.raises(ConfigError, match=r"quota=.* must be True or False"):
+        Hedge(1, quota=quota)

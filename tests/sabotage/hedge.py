@@ -5,6 +5,14 @@ LAYER, RACE = "middleware/hedge.py", "middleware/_race.py"
 
 SABOTAGE = [
     (LAYER, " or not context.take_extra():", ":", TESTS + "test_without_an_attempt_left_there_is_no_hedge"),
+    (
+        LAYER,
+        "or not self._within_quota() ",
+        "",
+        TESTS + "test_a_service_that_is_slow_as_a_whole_is_soon_not_asked_twice",
+    ),
+    (LAYER, "        further.answered()\n", "", TESTS + "test_answers_in_time_fill_the_quota_again"),
+    (LAYER, "max(TOKENS, 2.0 * (most + 1))", "TOKENS", TESTS + "test_one_call_may_take_all_its_further_ones"),
     (LAYER, "context.remaining() <= 0 or ", "", TESTS + "test_time_that_is_over_is_not_hedged"),
     (LAYER, "self._started == layer.most or ", "", TESTS + "test_a_slow_call_gets_a_second_one_after_the_delay"),
     (LAYER, "any(map(_pushes_back, errors)) or ", "", TESTS + "test_a_push_back_that_is_in_no_journal_counts_too"),
