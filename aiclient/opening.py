@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from typing import Any
 
-from .chunks import ChatStreamChunk
-from .messages import TextPart
+from .chunks import ChatStreamChunk, Fold, ToolCallDelta
+from .messages import Part, ReasoningPart, RefusalPart, TextPart, ToolCall
 from .response import ChatResponse
 from .stream import ChatStream
 
@@ -46,11 +46,9 @@ def replay(response: ChatResponse) -> ChatStream:
 
 
 async def _replayed(response: ChatResponse) -> AsyncIterator[ChatStreamChunk]:
-    for part in response.message.parts:
-        if isinstance(part, TextPart) and not part.citations and part.provider_data is None:
-            yield ChatStreamChunk(content=part.text)
-        else:
-            yield ChatStreamChunk(parts=(part,))
+    for index, part in enumerate(response.message.parts):
+        pieces = _pieces(part, index)
+        yield pieces if _says(pieces, part, response) else ChatStreamChunk(parts=(part,))
     for index, choice in enumerate(response.alternatives, 1):
         yield ChatStreamChunk(
             parts=choice.message.parts,
@@ -67,3 +65,30 @@ async def _replayed(response: ChatResponse) -> AsyncIterator[ChatStreamChunk]:
         model=response.model,
         last=True,
     )
+
+
+def _pieces(part: Part, index: int) -> ChatStreamChunk:
+    """Return the chunk that a service would stream for `part`: readers of `chunk.tool_calls` look nowhere else."""
+    match part:
+        case TextPart():
+            chunk = ChatStreamChunk(content=part.text, citations=part.citations)
+        case ReasoningPart():
+            chunk = ChatStreamChunk(reasoning=part.text, signature=part.signature)
+        case RefusalPart():
+            chunk = ChatStreamChunk(refusal=part.text)
+        case ToolCall():
+            call = ToolCallDelta(index, part.id, part.name, part.arguments, part.kind, part.provider_data)
+            return ChatStreamChunk(tool_calls=(call,), origin=part.origin)
+        case _:
+            return ChatStreamChunk(parts=(part,))
+    chunk.block, chunk.origin, chunk.provider_data = index, part.origin, part.provider_data
+    return chunk
+
+
+def _says(pieces: ChatStreamChunk, part: Part, response: ChatResponse) -> bool:
+    """Whether the fold makes that very part of them, and nothing else of the answer."""
+    fold = Fold()
+    fold.add(pieces)
+    fold.add(ChatStreamChunk(finish_reason=response.finish_reason))
+    made = fold.response()
+    return made.message.parts == (part,) and made.finish_reason == response.finish_reason
