@@ -106,6 +106,8 @@ if TYPE_CHECKING:
     )
     from .response import Attempt, CallWarning, ChatResponse, Choice, Cost, EmbeddingResponse, RateLimitInfo, Usage
     from .secrets import SecretStr
+    from .sqlite_store import SQLiteStore
+    from .store import MemoryStore, Store, StoreSize
     from .stream import ChatStream, End
     from .sync import Client, RequestBuilder
     from .syncstream import Stream
@@ -171,6 +173,7 @@ __all__ = [
     "Layer",
     "ListedModel",
     "ListsModels",
+    "MemoryStore",
     "Message",
     "Middleware",
     "MissingAPIKeyError",
@@ -197,9 +200,12 @@ __all__ = [
     "RequestBuilder",
     "ResponseFormat",
     "ResponseValidationError",
+    "SQLiteStore",
     "SecretStr",
     "ServerError",
+    "Store",
     "StoreError",
+    "StoreSize",
     "Stream",
     "StreamClosedError",
     "StreamInterruptedError",
@@ -287,6 +293,7 @@ _WHERE = {
     "Layer": ".provider",
     "ListedModel": ".abilities",
     "ListsModels": ".abilities",
+    "MemoryStore": ".store",
     "Message": ".messages",
     "Middleware": ".provider",
     "MissingAPIKeyError": ".errors",
@@ -313,9 +320,12 @@ _WHERE = {
     "RequestBuilder": ".sync",
     "ResponseFormat": ".request",
     "ResponseValidationError": ".errors",
+    "SQLiteStore": ".sqlite_store",
     "SecretStr": ".secrets",
     "ServerError": ".errors",
+    "Store": ".store",
     "StoreError": ".errors",
+    "StoreSize": ".store",
     "Stream": ".syncstream",
     "StreamClosedError": ".errors",
     "StreamInterruptedError": ".errors",

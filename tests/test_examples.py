@@ -13,6 +13,11 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 PRINTS = {
     "async_calls.py": ["France: I would have to look that up.", "Portugal:"],
+    "caching.py": [
+        "again    cached=True  cost=$0 saved=$0.011",
+        "['Paris, on the Seine.']",
+        "cached=True, asked 0 times",
+    ],
     "chat.py": ["Paris.", "stop 6 $0.00000325"],
     "circuit_breaker.py": ["14 s  the circuit of mock:mock-model is open", "'refused': 18} sent: 42"],
     "concurrency.py": ["12 calls, at most 3 at a time", "refused: all 1 permits for mock were in use"],

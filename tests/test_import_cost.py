@@ -21,6 +21,7 @@ HEAVY = [
     "ssl",
     "socket",
     "logging",
+    "sqlite3",
 ]
 
 WATCH = """
@@ -88,6 +89,14 @@ def test_a_success_through_retry_never_loads_tenacity():
         CLIENT + "\nfrom aiclient.middleware import Retry\nclient.use(Retry()).chat('hi')\nclient.close()"
     )
     assert "tenacity" not in tops(modules)
+
+
+def test_a_hit_of_a_cache_in_memory_loads_no_database():
+    modules, _ = loaded(
+        CLIENT + "\nfrom aiclient.middleware import Cache\nclient.use(Cache(sampled=True))"
+        "\nassert [client.chat('hi').cached for _ in range(2)] == [False, True]\nclient.close()"
+    )
+    assert not tops(modules) & {"sqlite3", "httpx", "tenacity"}
 
 
 def test_values_and_errors_bring_no_event_loop():

@@ -118,7 +118,8 @@ FLOORS = [
         "wire.openai_embeddings",
         "wire.responses",
     },
-    # 7: the network
+    # 7: the network, and files
+    {"_sqlite_file"},
     {"connections", "credentials", "http_errors", "redis_store", "sqlite_store", "transport"},
     {"exchange"},
     {"http"},
@@ -144,7 +145,7 @@ FLOORS = [
         "providers._source",
         "providers.services",
     },
-    {"providers._sender"},
+    {"middleware._cache_call", "providers._sender"},
     {"providers._http"},
     {"middleware", "middleware.*", "providers", "providers.*"},
     # 9: what is written over Provider

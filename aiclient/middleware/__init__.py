@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ._hook import HookContext
     from ._targets import Target
     from .breaker import CircuitBreaker
+    from .cache import Cache, CacheStats
     from .concurrency import Concurrency
     from .defaults import Defaults
     from .dry_run import DryRun
@@ -36,6 +37,8 @@ __all__ = [
     "ArmState",
     "AroundAny",
     "AroundChat",
+    "Cache",
+    "CacheStats",
     "CircuitBreaker",
     "CircuitState",
     "Concurrency",
@@ -60,6 +63,8 @@ _WHERE = {
     "ArmState": ".load_balance",
     "AroundAny": "._function",
     "AroundChat": "._function",
+    "Cache": ".cache",
+    "CacheStats": ".cache",
     "CircuitBreaker": ".breaker",
     "CircuitState": "._circuits",
     "Concurrency": ".concurrency",

@@ -1,9 +1,9 @@
 """The key under which an answer is kept: equal for two calls only if the same services would be asked the same.
 
-    v1 : <whose> : <credential> : <SHA-256 of everything that can change the answer>
+    v1 : <tenant of the layer> : <tenant of the call> : <credential> : <SHA-256 of everything that can change the answer>
 
-`whose` is the tenant of the layer and of the call, `credential` the keyed hashes of what the providers authenticate with.
-Both stand in front, hashed, so that entries of one tenant can be removed together and none can be read by another.
+`credential` stands for the keyed hashes of what the providers authenticate with. The first three, hashed or `-`, are in front,
+so that entries of one tenant can be removed together and none can be read by another.
 
 In the hash: every service that the request may reach (name, vendor, origin, default model, base URL, protocol), the model that
 was asked for, all options that are sent, and the messages, media by their digest. Not in it: what steers the call and is
@@ -30,7 +30,7 @@ from ..provider import Provider, ProviderInfo
 from ..records import Record
 from ..request import AnyRequest, ChatOptions, ChatRequest, EmbeddingRequest
 
-__all__ = ["VERSION", "key_of", "owner_of"]
+__all__ = ["VERSION", "key_of", "prefix_of", "tag_of"]
 
 VERSION: Final = "v1"
 """Changes whenever equal requests get other keys than before."""
@@ -63,12 +63,17 @@ def key_of(request: AnyRequest, inner: Provider, tenant: str | None = None) -> s
         return None
     scopes = [info.scope for info in infos]
     credential = _short(scopes) if tenant is None and any(scopes) else _NOBODY
-    return f"{VERSION}:{owner_of(tenant, _tenant(request))}:{credential}:{digest}"
+    return f"{prefix_of(tenant, _tenant(request))}{credential}:{digest}"
 
 
-def owner_of(tenant: str | None, of_call: str | None) -> str:
-    """Return the part of keys that says whose entries they are."""
-    return _NOBODY if tenant is None and of_call is None else _short([tenant, of_call])
+def prefix_of(*tenants: str | None) -> str:
+    """Return what the keys of a layer's tenant, or of that and a call's tenant, begin with."""
+    return f"{VERSION}:" + "".join(f"{_NOBODY if name is None else _short([name])}:" for name in tenants)
+
+
+def tag_of(name: str, value: str) -> str:
+    """Return what stands in a store for a tag of a call, which may be a customer's name."""
+    return _short([name, value])
 
 
 def _tenant(request: AnyRequest) -> str | None:
@@ -128,7 +133,7 @@ def _fields(record: Record) -> list[tuple[str, Any]]:
     found = []
     for name, default in _compared(cast("Any", type(record))):
         value = getattr(record, name)
-        if value != default:
+        if value is not default and value != default:
             found.append((name, _whole(value) if name != "extra" else _sorted(value)))
     return found
 
