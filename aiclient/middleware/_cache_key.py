@@ -124,8 +124,10 @@ def _form(value: Any) -> Any:
         return [value.tag or type(value).__name__, dict(_fields(value))]
     if isinstance(value, tuple):
         return [_form(item) for item in value]
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return {"sha256": sha256(value).hexdigest()}  # no other field of a part can be a bytes-like object or a dict
+    if isinstance(value, bytes):
+        return {
+            "sha256": sha256(value).hexdigest()
+        }  # a part's data, which is bytes or nothing: no dict can stand there
     return value
 
 
