@@ -12,7 +12,7 @@ from attrs import field, frozen
 from aiclient import AsyncClient, errors
 from aiclient.context import Timeouts
 from aiclient.errors import outcome
-from aiclient.middleware import CircuitBreaker, Retry
+from aiclient.middleware import CircuitBreaker, Concurrency, RateLimit, Retry
 from aiclient.testutil.clock import FakeClock
 
 from .wires import OPENAI
@@ -100,16 +100,20 @@ class Bench:
         timeouts: Its limits.
         clock: Its clock; the waits of Retry have one of their own, which a sleeper moves.
         tries: What Retry makes of one call.
+        rate: The rate limit; one that nobody reaches by default.
+        limit: Calls that may be under way.
     """
 
-    def __init__(self, provider, *, timeouts=None, clock=None, tries=TRIES):
+    def __init__(self, provider, *, timeouts=None, clock=None, tries=TRIES, rate=None, limit=8):
         self.provider = provider
         self.read = asyncio.Event()
         self.waits = FakeClock()
         self.breaker = CircuitBreaker(1000, window=1e6, clock=self.waits)  # counts, and never opens by itself
+        self.rate = rate or RateLimit(100, tokens=100_000_000, clock=self.waits)
+        self.concurrency = Concurrency(limit)
         options = {} if clock is None else {"clock": clock}
         self.client = AsyncClient(provider, timeout=timeouts, **options).use(
-            Retry(tries, base=0, clock=self.waits), self.breaker
+            Retry(tries, base=0, clock=self.waits), self.breaker, self.rate, self.concurrency
         )
 
     async def ask(self, path, prompt="Say hello."):
@@ -122,13 +126,17 @@ class Bench:
                     self.read.set()
             return stream.response
 
-    async def close(self):
-        """Let go of what is idle, and see that nothing else is held."""
-        self.nothing_is_held()
+    async def close(self, *, settled=True):
+        """Let go of what is idle, and see that nothing else is held.
+
+        Args:
+            settled: Whether every call has been told its end; one whose stream was dropped unclosed has not.
+        """
+        self.nothing_is_held(settled=settled)
         await self.provider.close()
         await self.client.close()
 
-    def nothing_is_held(self):
+    def nothing_is_held(self, *, settled=True):
         """Every permit is back, and the client knows of no call under way."""
         pools = getattr(self.provider._http._transport, "pools", None)
         if pools is not None:
@@ -136,6 +144,8 @@ class Bench:
             assert sum(pool.gate.waiting for pool in pools.here.values()) == 0
         assert not self.client._calls
         assert self.waits.pending == 0
+        assert (self.concurrency.in_use, self.concurrency.waiting) == (0, 0)
+        assert not settled or all(line._flying == line._waiting == line._queued == 0 for line in self.rate._lines)
         assert all(circuit.state != "half_open" or circuit.retry_after == 0 for circuit in self.breaker.state())
 
 

@@ -11,6 +11,8 @@ from attrs import frozen
 
 from aiclient.errors import AIClientError, ClientClosedError, StreamClosedError
 from aiclient.http import HTTPLimits
+from aiclient.middleware import RateLimit
+from aiclient.testutil.clock import FakeClock
 from aiclient.testutil.server import Answer, Fault, rate_limited
 
 from .peers import EVENTS, Deaf, Played, Raw, answering, mute
@@ -122,12 +124,37 @@ async def test_a_cancelled_call_ends_at_once_and_leaves_nothing(stage, path, gap
         await peer.left()
 
 
+@row(79)
+@MANNERS
+@pytest.mark.parametrize("path", BOTH)
+async def test_a_call_cancelled_while_it_waits_for_its_turn_takes_nothing_and_the_next_moves_up(path, gaps):
+    clock = FakeClock(auto=False)
+    async with Untouched(), Played() as peer:
+        bench = Bench(OPENAI.make(peer.url), rate=RateLimit(1, per=60, clock=clock))
+        await bench.ask("chat")
+        first, second = (asyncio.ensure_future(bench.ask(path)) for _ in range(2))
+        await a_moment()
+        (state,) = bench.rate.state().values()
+        assert (state.waiting, state.requests, peer.sent) == (2, 1, 1)
+        await cancel(first, gaps)
+        clock.advance(61.0)
+        await asyncio.wait_for(second, 5)
+        (state,) = bench.rate.state().values()
+        assert (state.waiting, state.requests, peer.sent, clock.pending) == (0, 1, 2, 0)
+        await bench.close()
+        await peer.left()
+
+
 @row(80)
 @MANNERS
 @pytest.mark.parametrize("path", BOTH)
-async def test_a_call_cancelled_in_the_queue_for_a_connection_leaves_the_queue(path, gaps):
+@pytest.mark.parametrize(
+    ("connections", "calls"), [(1, 8), (8, 1)], ids=["for a connection", "behind the layer Concurrency"]
+)
+async def test_a_call_cancelled_in_a_queue_leaves_it(connections, calls, path, gaps):
     async with Untouched(), Played(Fault(delay=60)) as peer:
-        bench = Bench(OPENAI.make(peer.url, limits=HTTPLimits(max_connections=1)))
+        provider = OPENAI.make(peer.url, limits=HTTPLimits(max_connections=connections))
+        bench = Bench(provider, limit=calls)
         holder = asyncio.ensure_future(bench.ask("chat"))
         await peer.received()
         task = asyncio.ensure_future(bench.ask(path))
@@ -202,7 +229,7 @@ async def test_a_dropped_stream_is_let_go_of_by_the_collector_even_in_a_cycle():
             gc.collect()
         await a_moment()
         await peer.left()
-        await bench.close()
+        await bench.close(settled=False)
 
 
 @row(91)

@@ -14,8 +14,8 @@ from aiclient.request import ChatOptions, ChatRequest
 from aiclient.testutil.server import Answer, Fault
 
 from .peers import EVENTS, Played, answering, saying
-from .rows import Row, Untouched, every, meet, row
-from .wires import KEY, MODEL
+from .rows import Bench, Row, Untouched, every, meet, row
+from .wires import KEY, MODEL, OPENAI
 
 pytestmark = pytest.mark.anyio
 
@@ -135,6 +135,18 @@ LIMITS = [
 @every([*WAITS, *HEADS, *LIMITS])
 async def test_a_head_is_believed_as_far_as_it_makes_sense(row, path, wire):
     await meet(row, path, wire)
+
+
+@row(43)
+async def test_limits_that_cannot_be_hold_no_call_back():
+    async with Untouched(), Played(Fault(headers={**NONSENSE, "x-ratelimit-remaining-requests": "-1"})) as peer:
+        bench = Bench(OPENAI.make(peer.url))
+        await bench.ask("chat")
+        await bench.ask("stream")
+        (state,) = bench.rate.state().values()
+        assert (state.requests, state.not_before, bench.waits.slept) == (2, 0.0, [])
+        await bench.close()
+        await peer.left()
 
 
 SMUGGLED = "a\r\nX-Evil: 1"
