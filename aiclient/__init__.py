@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from .attempt import chain
     from .builder import AsyncRequestBuilder
+    from .chains import resilient
     from .chunks import ChatStreamChunk, ToolCallDelta
     from .client import AsyncClient
     from .clock import Clock
@@ -233,6 +234,7 @@ __all__ = [
     "outcome",
     "provider_for",
     "replay",
+    "resilient",
     "similarity",
 ]
 
@@ -354,6 +356,7 @@ _WHERE = {
     "outcome": ".errors",
     "provider_for": ".registry",
     "replay": ".opening",
+    "resilient": ".chains",
     "similarity": ".vectors",
 }
 
