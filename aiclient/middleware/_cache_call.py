@@ -24,7 +24,9 @@ __all__ = ["Books", "CacheStats", "CachedCall"]
 
 A = TypeVar("A", ChatResponse, EmbeddingResponse)
 
-_NO_DEPARTURE: Final = frozenset({"usage_invalid", "cache_store_failed", "cache_skipped_sampled"})
+_NO_DEPARTURE: Final = frozenset(
+    {"usage_invalid", "cache_store_failed", "cache_skipped_sampled", "single_flight_skipped_sampled"}
+)
 """Warnings that do not say that something asked for was not done."""
 
 

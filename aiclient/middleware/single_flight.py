@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
-import warnings
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Final, TypeAlias, TypeVar, cast
 
 from ..context import CallContext, CallEvent
-from ..errors import AIClientWarning, ConfigError
+from ..errors import ConfigError
 from ..provider import Layer, Provider
 from ..request import AnyRequest, ChatRequest, EmbeddingRequest
-from ..response import ChatResponse, EmbeddingResponse
+from ..response import CallWarning, ChatResponse, EmbeddingResponse
 from ..stream import ChatStream
 from ._cache_key import key_of
 from ._flight import Flight, Seat
@@ -31,9 +30,11 @@ _Over: TypeAlias = Callable[[Flight[Any]], None]
 _Start: TypeAlias = Callable[[CallContext, _Over], F]
 """Makes a flight: of the leader's context, and of what to call when nobody new may join."""
 
-UNSHARED: Final = (
-    "a chat request that may be answered differently each time (its temperature is not 0) is not shared by SingleFlight(); "
-    "SingleFlight(sampled=True) shares such requests too"
+_SAMPLED: Final = CallWarning(
+    "single_flight_skipped_sampled",
+    "identical calls are not shared where their temperature is above 0 or not given: set temperature(0), or pass "
+    "SingleFlight(sampled=True) to share one answer",
+    "temperature",
 )
 
 
@@ -57,7 +58,7 @@ class SingleFlight(Layer):
     Args:
         sampled: Share chat requests whose answers differ from call to call (any temperature but 0) too. Off by default:
             five concurrent calls for five drafts would get one draft five times. Turn it on where identical requests are
-            one question, such as a click that is repeated. The first one that goes unshared says so in a warning.
+            one question, such as a click that is repeated. The first one that goes unshared says so in a warning on its answer.
 
     Raises:
         ConfigError: `sampled` is not a bool.
@@ -82,7 +83,7 @@ class SingleFlight(Layer):
         self.sampled = sampled
         self._lock = threading.Lock()
         self._flights: dict[_Key, Flight[Any]] = {}
-        self._warned = False
+        self._told = False
 
     def __repr__(self) -> str:
         return f"SingleFlight({'sampled=True' if self.sampled else ''})"
@@ -179,7 +180,7 @@ class SingleFlight(Layer):
         """Return what identical calls have in common, None for one that is not shared."""
         context = request.context
         assert context is not None  # opened by Layered
-        if context.dry_run or context.cache != "use" or self._goes_alone(request):
+        if context.dry_run or context.cache != "use" or self._goes_alone(request, context):
             return None
         key = key_of(request, inner)
         if key is None:
@@ -187,12 +188,13 @@ class SingleFlight(Layer):
         # Identities hold while the flight does: its task keeps the loop and the chain, its leader's context the clock.
         return path, id(asyncio.get_running_loop()), id(inner), id(context.clock), context.strict, key
 
-    def _goes_alone(self, request: AnyRequest) -> bool:
+    def _goes_alone(self, request: AnyRequest, context: CallContext) -> bool:
         if self.sampled or not isinstance(request, ChatRequest) or request.options.temperature == 0:
             return False
-        if not self._warned:
-            self._warned = True
-            warnings.warn(UNSHARED, AIClientWarning, stacklevel=2)
+        with self._lock:
+            told, self._told = self._told, True
+        if not told:
+            context.warnings.append(_SAMPLED)
         return True
 
 

@@ -14,7 +14,6 @@ from aiclient.attempt import chain
 from aiclient.client import AsyncClient
 from aiclient.context import CallContext, Timeouts
 from aiclient.errors import (
-    AIClientWarning,
     AllProvidersFailedError,
     ClientClosedError,
     ConfigError,
@@ -24,7 +23,7 @@ from aiclient.errors import (
 )
 from aiclient.gate import uninterrupted
 from aiclient.messages import Message
-from aiclient.middleware import SingleFlight
+from aiclient.middleware import Cache, SingleFlight
 from aiclient.middleware._flight import own_error
 from aiclient.opening import collect
 from aiclient.pricing import DictPrices
@@ -248,7 +247,6 @@ async def test_calls_with_different_clocks_go_apart(clock, still):
 SAMPLED = ChatRequest([Message("user", "hi")])
 
 
-@pytest.mark.filterwarnings("ignore:a chat request that may be answered differently")
 @pytest.mark.parametrize("temperature", [None, 0.7])
 async def test_requests_whose_answers_differ_are_not_shared(temperature, clock):
     mock = MockProvider()
@@ -260,9 +258,27 @@ async def test_requests_whose_answers_differ_are_not_shared(temperature, clock):
 
 async def test_the_first_that_is_not_shared_says_so_once(clock):
     provider = chain([SingleFlight()], MockProvider())
-    with pytest.warns(AIClientWarning, match=r"SingleFlight\(sampled=True\) shares such requests too") as told:
-        await asyncio.gather(*(chat(provider, CallContext(clock=clock), SAMPLED) for _ in range(3)))
-    assert len(told) == 1
+    answers = await asyncio.gather(*(chat(provider, CallContext(clock=clock), SAMPLED) for _ in range(3)))
+    (told,), *others = (answer.warnings for answer in answers)
+    assert (told.code, told.setting, others) == ("single_flight_skipped_sampled", "temperature", [(), ()])
+    assert "SingleFlight(sampled=True)" in told.message
+
+
+@pytest.mark.parametrize("call", [chat, stream])
+async def test_a_cache_outside_keeps_the_answer_that_bears_the_warning(call, clock):
+    mock = MockProvider("yes")
+    provider = chain([Cache(ttl=60, sampled=True), SingleFlight()], mock)
+    answers = [await call(provider, CallContext(clock=clock), SAMPLED) for _ in range(2)]
+    assert ([answer.cached for answer in answers], mock.calls) == ([False, True], 1)
+
+
+@EVERY
+async def test_a_cache_outside_asks_once_for_a_thousand_misses_and_keeps_one_answer(call, clock):
+    mock, cache = MockProvider("yes"), Cache(ttl=60)
+    provider = chain([cache, SingleFlight()], mock)
+    await asyncio.gather(*(call(provider, CallContext(clock=clock)) for _ in range(1000)))
+    again = await call(provider, CallContext(clock=clock))
+    assert (mock.calls, cache.stats().stores, again.cached, again.shared) == (1, 1, True, False)
 
 
 async def test_they_are_shared_on_request(clock):

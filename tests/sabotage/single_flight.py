@@ -26,7 +26,12 @@ SABOTAGE = [
         "or request.options.temperature != 1:",
         CALLS + "test_requests_whose_answers_differ_are_not_shared",
     ),
-    (LAYER, "self._warned = True\n", "pass\n", CALLS + "test_the_first_that_is_not_shared_says_so_once"),
+    (
+        LAYER,
+        "told, self._told = self._told, True",
+        "told = self._told",
+        CALLS + "test_the_first_that_is_not_shared_says_so_once",
+    ),
     (LAYER, "return path, id(", "return '', id(", CALLS + "test_a_chat_and_a_stream_are_two_calls"),
     (LAYER, "id(inner), ", "", CALLS + "test_two_chains_with_one_layer_do_not_share"),
     (LAYER, "id(asyncio.get_running_loop()), ", "", CALLS + "test_two_loops_that_run_at_once_do_not_share"),
@@ -49,6 +54,12 @@ SABOTAGE = [
         "if flight is None or leads:",
         "if True:",
         CALLS + "test_a_thousand_concurrent_identical_calls_are_one",
+    ),
+    (
+        "middleware/_cache_call.py",
+        ', "single_flight_skipped_sampled"}',
+        "}",
+        CALLS + "test_a_cache_outside_keeps_the_answer_that_bears_the_warning",
     ),
     # --- who leaves ---
     (
