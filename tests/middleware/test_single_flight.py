@@ -265,10 +265,10 @@ async def test_the_first_that_is_not_shared_says_so_once(clock):
 
 
 @pytest.mark.parametrize("call", [chat, stream])
-async def test_a_cache_outside_keeps_the_answer_that_bears_the_warning(call, clock):
+async def test_a_cache_outside_gives_the_answer_that_bears_the_warning_to_strict_callers_too(call, clock):
     mock = MockProvider("yes")
     provider = chain([Cache(ttl=60, sampled=True), SingleFlight()], mock)
-    answers = [await call(provider, CallContext(clock=clock), SAMPLED) for _ in range(2)]
+    answers = [await call(provider, CallContext(clock=clock, strict=strict), SAMPLED) for strict in (False, True)]
     assert ([answer.cached for answer in answers], mock.calls) == ([False, True], 1)
 
 

@@ -59,7 +59,7 @@ SABOTAGE = [
         "middleware/_cache_call.py",
         ', "single_flight_skipped_sampled"}',
         "}",
-        CALLS + "test_a_cache_outside_keeps_the_answer_that_bears_the_warning",
+        CALLS + "test_a_cache_outside_gives_the_answer_that_bears_the_warning_to_strict_callers_too",
     ),
     # --- who leaves ---
     (
