@@ -80,16 +80,24 @@ class Row:
     note: str = ""
 
 
-def every(rows, wires=(OPENAI,)):
-    """Parametrize a test over rows, their paths and wires; what is no stream is asked of the first wire only."""
+def every(rows, wires=(OPENAI,), *, others=()):
+    """Parametrize a test over rows, their paths and wires; what is no stream is asked of the first wire only.
+
+    Args:
+        rows: The rows.
+        wires: Whose streams.
+        others: Marks of the cases of all wires but the first.
+    """
     cases = [
-        pytest.param(
-            row, path, wire, id=f"{row.number} {row.name}-{path}" + (f"-{wire.name}" if len(wires) > 1 else "")
-        )
+        pytest.param(row, path, wire, id=_id(row, path, wire, wires), marks=() if wire is wires[0] else others)
         for row, wire in product(rows, wires)
         for path in (row.paths if wire is wires[0] else set(row.paths) & {"stream"})
     ]
     return pytest.mark.parametrize(("row", "path", "wire"), cases)
+
+
+def _id(row, path, wire, wires):
+    return f"{row.number} {row.name}-{path}" + (f"-{wire.name}" if len(wires) > 1 else "")
 
 
 class Bench:

@@ -95,7 +95,14 @@ STAGES = [
 CASES = [
     pytest.param(stage, path, id=f"{stage.number} {stage.name}-{path}") for stage in STAGES for path in stage.paths
 ]
-MANNERS = pytest.mark.parametrize("gaps", [(), (0,), (1,)], ids=["once", "twice", "twice with a turn between"])
+MANNERS = pytest.mark.parametrize(
+    "gaps",
+    [
+        pytest.param((), id="once"),
+        pytest.param((0,), id="twice", marks=pytest.mark.slow),
+        pytest.param((1,), id="twice with a turn between"),
+    ],
+)
 
 
 async def cancel(task, gaps):

@@ -186,7 +186,7 @@ INTERIM = [
 ]
 
 
-@every([*STATUSES, *NOT_ANSWERS], wires=(OPENAI, ANTHROPIC, GEMINI))
+@every([*STATUSES, *NOT_ANSWERS], wires=(OPENAI, ANTHROPIC, GEMINI), others=pytest.mark.slow)
 async def test_a_status_means_the_same_for_every_vendor(row, path, wire):
     await meet(row, path, wire)
 
