@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
 
+from attrs import evolve
+
 from .errors import ConfigError
 from .provider import Layer, Layered, Middleware, Provider, ProviderInfo, release
 from .request import AnyRequest
@@ -20,6 +22,7 @@ __all__ = [
     "is_provider",
     "leaves",
     "providers_in",
+    "reached",
     "release_all",
 ]
 
@@ -37,11 +40,17 @@ class Branching(Protocol):
 
 
 class Branched(Layered):
-    """A provider with a Layer around it that also reaches other providers: `further` ones, after the inner one."""
+    """A provider with a Layer around it that also reaches other providers: `further` ones, after the inner one.
 
-    def __init__(self, layer: Layer, inner: Provider, further: tuple[Provider, ...]) -> None:
+    `models` names for each further one the model that the layer asks it for; None, or nothing at all, where it does not say.
+    """
+
+    def __init__(
+        self, layer: Layer, inner: Provider, further: tuple[Provider, ...], models: tuple[str | None, ...] = ()
+    ) -> None:
         super().__init__(layer, inner)
         self._further = further
+        self.target_models = (None, *models)
 
     @property
     def targets(self) -> tuple[Provider, ...]:
@@ -115,12 +124,24 @@ def providers_in(provider: Provider) -> Iterator[Provider]:
 
 def leaves(provider: Provider) -> Iterator[Provider]:
     """Yield the providers that wrap no other, preferred first: those that a request may reach."""
-    return (item for item in providers_in(provider) if not _directly_in(item))
+    return (leaf for leaf, _ in reached(provider))
+
+
+def reached(provider: Provider, model: str | None = None) -> Iterator[tuple[Provider, ProviderInfo]]:
+    """Yield each of the leaves with its service, as it is asked there: a branch may name the model for its targets."""
+    inside = _directly_in(provider)
+    if not inside:
+        info: ProviderInfo = getattr(provider, "info", None) or ProviderInfo(provider.name)
+        yield provider, (info if model is None else evolve(info, model=model))
+    models: tuple[str | None, ...] = getattr(provider, "target_models", ())
+    for index, target in enumerate(inside):
+        named = models[index] if index < len(models) else None
+        yield from reached(target, named or (model if index == 0 else None))
 
 
 def destinations(provider: Provider) -> tuple[ProviderInfo, ...]:
-    """Return every service that a request to `provider` may reach, preferred first."""
-    return tuple(dict.fromkeys(getattr(leaf, "info", None) or ProviderInfo(leaf.name) for leaf in leaves(provider)))
+    """Return every service that a request to `provider` may reach, preferred first, with the model asked for there."""
+    return tuple(dict.fromkeys(info for _, info in reached(provider)))
 
 
 def destination(provider: Provider, request: AnyRequest | None = None) -> Destination:

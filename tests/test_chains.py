@@ -71,7 +71,7 @@ def test_model_strings_make_providers_and_a_second_one_of_a_vendor_has_its_whole
     assert [(info.name, info.model) for info in destinations(chain)] == [
         ("mock", "small"),
         ("mock:large", "large"),
-        ("x", "mock-model"),
+        ("x", "y"),
     ]
 
 

@@ -177,6 +177,13 @@ def test_find_takes_a_class_and_gives_the_outermost():
     assert find(outer, Plain) is inner.inner
 
 
+def test_a_destination_has_the_model_that_a_branch_asks_it_for():
+    within = Branched(Layer(), MockProvider(name="b"), (MockProvider(name="c"),), ("mc",))
+    chain = Branched(Layer(), MockProvider(name="a"), (within, MockProvider(name="d")), ("mb",))
+    models = [(info.name, info.model) for info in destinations(chain)]
+    assert models == [("a", "mock-model"), ("b", "mb"), ("c", "mc"), ("d", "mock-model")]
+
+
 def test_a_branch_is_told_by_its_targets():
     assert isinstance(Branch(), Branching) and not isinstance(Plain(), Branching)
 

@@ -5,7 +5,7 @@
 `credential` stands for the keyed hashes of what the providers authenticate with. The first three, hashed or `-`, are in front,
 so that entries of one tenant can be removed together and none can be read by another.
 
-In the hash: every service that the request may reach (name, vendor, origin, default model, base URL, protocol), the model that
+In the hash: every service that the request may reach (name, vendor, origin, model, base URL, protocol), the model that
 was asked for, all options that are sent, and the messages, media by their digest. Not in it: what steers the call and is
 sent to nobody (timeout, tags, cache mode, strict), `user_id` and `metadata`, which services keep and do not answer by, and
 `Message.metadata`. A field that is added to requests later is in the key unless it is listed here.
@@ -24,7 +24,7 @@ from weakref import WeakKeyDictionary
 
 import attrs
 
-from ..composition import leaves
+from ..composition import reached
 from ..messages import Message, TextPart
 from ..provider import Provider, ProviderInfo
 from ..records import Record
@@ -54,14 +54,13 @@ def key_of(request: AnyRequest, inner: Provider, tenant: str | None = None) -> s
         inner: What would answer; every service it may reach counts.
         tenant: Stands for the credentials: calls with different ones then share answers.
     """
-    services = list(leaves(inner))
-    infos = [_info(leaf) for leaf in services]
-    asked = [[*_place(info), *_description(leaf)] for info, leaf in zip(infos, services, strict=True)]
+    services = list(reached(inner))
+    asked = [[*_place(info), *_description(leaf)] for leaf, info in services]
     try:
         digest = sha256(_canonical([asked, *_parts(request)])).hexdigest()
     except (TypeError, ValueError, RecursionError):  # the service will refuse it in its own words
         return None
-    scopes = [info.scope for info in infos]
+    scopes = [info.scope for _, info in services]
     credential = _short(scopes) if tenant is None and any(scopes) else _NOBODY
     return f"{prefix_of(tenant, _tenant(request))}{credential}:{digest}"
 
@@ -80,10 +79,6 @@ def _tenant(request: AnyRequest) -> str | None:
     if request.context is not None:
         return request.context.tenant
     return request.options.tenant if isinstance(request, ChatRequest) else None
-
-
-def _info(leaf: Provider) -> ProviderInfo:
-    return getattr(leaf, "info", None) or ProviderInfo(leaf.name)
 
 
 def _place(info: ProviderInfo) -> tuple[str | None, ...]:

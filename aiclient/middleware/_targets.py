@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, cast
 from attrs import evolve, field, frozen
 
 from ..attempt import chain
-from ..composition import destinations, is_provider, leaves, providers_in
+from ..composition import Branched, destinations, is_provider, leaves, providers_in
 from ..errors import (
     FAILURES,
     AIClientError,
@@ -19,11 +19,21 @@ from ..errors import (
     InvalidProviderError,
     RateLimitError,
 )
-from ..provider import Layered, Middleware, Provider, ProviderInfo, Q
+from ..provider import Layer, Layered, Middleware, Provider, ProviderInfo, Q
 from ..request import AnyRequest, ChatOptions, EmbeddingRequest
 from ._selection import Errors, selection
 
-__all__ = ["Branch", "LeadsOn", "Target", "branches_of", "distinct", "layers_of", "leading", "refused_locally"]
+__all__ = [
+    "Branch",
+    "LeadsOn",
+    "Target",
+    "branched",
+    "branches_of",
+    "distinct",
+    "layers_of",
+    "leading",
+    "refused_locally",
+]
 
 LeadsOn: TypeAlias = Callable[[AIClientError], bool]
 """Whether an error leads on to another target."""
@@ -117,6 +127,12 @@ class Branch:
         if isinstance(request, EmbeddingRequest):
             return evolve(request, model=model)
         return evolve(request, options=evolve(request.options, model=model))
+
+
+def branched(layer: Layer, inner: Provider, further: tuple[Branch, ...]) -> Branched:
+    """Return `inner` with `layer` around it, which reaches `further` ones, and asks them for the models that they name."""
+    models = tuple(None if branch.target is None else branch.target.model for branch in further)
+    return Branched(layer, inner, tuple(branch.provider for branch in further), models)
 
 
 def branches_of(targets: Iterable[Provider | Target], each: Iterable[Middleware]) -> tuple[Branch, ...]:

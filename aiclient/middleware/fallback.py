@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
-from ..composition import Branched
 from ..errors import ConfigError
 from ..provider import Layer, Middleware, Provider
 from ..request import AnyRequest, ChatRequest, EmbeddingRequest
@@ -13,7 +12,7 @@ from ..response import ChatResponse, EmbeddingResponse
 from ..stream import ChatStream
 from ._branches import Choose, ask_in_turn, chat, chat_stream, embeddings, falls_over, in_order
 from ._selection import Errors
-from ._targets import Branch, Target, branches_of, distinct, leading
+from ._targets import Branch, Target, branched, branches_of, distinct, leading
 
 __all__ = ["Fallback"]
 
@@ -69,7 +68,7 @@ class Fallback(Layer):
     def __call__(self, inner: Provider) -> Provider:
         """Wrap `inner`, which is asked first."""
         distinct(self._branches(inner))
-        return Branched(self, inner, tuple(branch.provider for branch in self._further))
+        return branched(self, inner, self._further)
 
     def _branches(self, inner: Provider) -> tuple[Branch, ...]:
         return (Branch(inner), *self._further)

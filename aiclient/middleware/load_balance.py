@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from attrs import frozen
 
-from ..composition import Branched, Destination, destination
+from ..composition import Destination, destination
 from ..errors import AIClientError, ConfigError
 from ..provider import Layer, Middleware, Provider, Q, R, observed
 from ..request import AnyRequest, ChatRequest, EmbeddingRequest
@@ -18,7 +18,7 @@ from ..stream import ChatStream, End
 from ._arms import Arms, ranked
 from ._branches import Choose, Failed, all_failed, ask_in_turn, chat, chat_stream, embeddings
 from ._options import number
-from ._targets import Branch, Target, branches_of, distinct, refused_locally
+from ._targets import Branch, Target, branched, branches_of, distinct, refused_locally
 
 __all__ = ["ArmState", "LoadBalance"]
 
@@ -106,7 +106,7 @@ class LoadBalance(Layer):
     def __call__(self, inner: Provider) -> Provider:
         """Wrap `inner`, the first arm."""
         distinct((Branch(inner), *self._further))
-        return Branched(self, inner, tuple(branch.provider for branch in self._further))
+        return branched(self, inner, self._further)
 
     def state(self) -> tuple[ArmState, ...]:
         """Return every arm as it is now; a first arm that was not called yet is not known."""

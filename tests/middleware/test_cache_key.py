@@ -24,7 +24,7 @@ from aiclient.messages import (
     ToolCall,
     ToolResultPart,
 )
-from aiclient.middleware import Retry
+from aiclient.middleware import Fallback, LoadBalance, Retry, Target
 from aiclient.middleware._cache_key import key_of, prefix_of
 from aiclient.provider import BaseProvider, Layer, ProviderInfo
 from aiclient.providers import CompatibleProvider, OpenAIProvider
@@ -243,6 +243,13 @@ def test_every_service_behind_a_branch_counts():
 
     keys = [key_of(ASK, branch()), key_of(ASK, branch(place(name="a"))), key_of(ASK, branch(place(name="b")))]
     assert len(set(keys)) == 3
+
+
+@pytest.mark.parametrize("layer", [Fallback, LoadBalance])
+def test_the_model_that_a_target_is_asked_for_counts(layer):
+    other = MockProvider(name="other", model="default")
+    targets = [Target(other), Target(other, model="a"), Target(other, model="b")]
+    assert len({key_of(ASK, compose([layer(target)], MOCK)) for target in targets}) == len(targets)
 
 
 def test_layers_inside_do_not_count():

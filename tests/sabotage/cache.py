@@ -25,9 +25,15 @@ SABOTAGE = [
     ),
     (
         "middleware/_cache_key.py",
-        "    services = list(leaves(inner))\n",
-        "    services = list(leaves(inner))[:1]\n",
+        "    services = list(reached(inner))\n",
+        "    services = list(reached(inner))[:1]\n",
         KEY + "test_every_service_behind_a_branch_counts",
+    ),
+    (
+        "composition.py",
+        "info if model is None else evolve(info, model=model)",
+        "info",
+        KEY + "test_the_model_that_a_target_is_asked_for_counts",
     ),
     (
         "middleware/_cache_key.py",

@@ -139,7 +139,7 @@ SABOTAGE = [
     ),
     (
         "middleware/fallback.py",
-        "return Branched(self, inner, tuple(branch.provider for branch in self._further))",
+        "return branched(self, inner, self._further)",
         "return super().__call__(inner)",
         TESTS + "test_a_client_closes_every_target",
     ),
