@@ -7,13 +7,14 @@ import asyncio
 import pytest
 
 from aiclient.attempt import chain
+from aiclient.chains import resilient
 from aiclient.client import AsyncClient
 from aiclient.composition import Branched
 from aiclient.context import CallContext
 from aiclient.dryrun import DryRunReport
 from aiclient.errors import CircuitOpenError, ClientClosedError, EmptyMessagesError
 from aiclient.messages import Message
-from aiclient.middleware import CircuitBreaker, Defaults, DryRun, Retry
+from aiclient.middleware import Cache, CircuitBreaker, Defaults, DryRun, RateLimit, Retry
 from aiclient.opening import collect
 from aiclient.provider import Layer, observed, opened
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest, HTTPCall
@@ -314,6 +315,27 @@ async def test_a_dry_run_gives_the_probe_of_a_circuit_back_and_closes_nothing(cl
         assert breaker.state()[0].state != "closed"
         assert (await client.chat("hi")).message.content == "yes"
         assert breaker.state()[0].state == "closed"
+
+
+@pytest.mark.parametrize("as_stream", [False, True], ids=["chat", "stream"])
+async def test_the_standard_chain_sends_and_spends_nothing(clock, as_stream):
+    first, second = Previewing(name="first"), Previewing("yes", name="second")
+    limit = RateLimit(requests=1, per=60.0)
+    chained = resilient(first, second, logging=False, cache=True, single_flight=True, rate_limit=limit)
+    async with AsyncClient(chained, clock=clock) as client:
+        request = client.new_request().user("hi").temperature(0)
+        reports = [await request.dry_run(stream=as_stream) for _ in range(3)]
+        assert [report.provider for report in reports] == ["first"] * 3 and first.calls == second.calls == 0
+        assert (await request.do()).message.content == "Mock response"  # neither kept, nor waiting for the limit
+    assert clock.slept == [] and (first.calls, second.calls) == (1, 0)
+
+
+async def test_what_the_cache_holds_is_reported_as_answered():
+    async with AsyncClient(Previewing("yes", name="p")).use(Cache()) as client:
+        request = client.new_request().user("hi").temperature(0)
+        before = await request.dry_run()
+        await request.do()
+        assert (before.answered, (await request.dry_run()).answered) == (False, True)
 
 
 async def test_a_malformed_request_is_refused():

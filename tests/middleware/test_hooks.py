@@ -16,7 +16,7 @@ from aiclient.client import AsyncClient
 from aiclient.context import CallContext, CallEvent
 from aiclient.errors import ClientClosedError, ConfigError, ConnectError, ServerError, StreamInterruptedError
 from aiclient.messages import Message
-from aiclient.middleware import DryRun, HookContext, Hooks, Retry
+from aiclient.middleware import DryRun, Fallback, HookContext, Hooks, Retry
 from aiclient.opening import collect
 from aiclient.provider import Layer, opened
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest
@@ -238,11 +238,17 @@ class Falling(Layer):
         return await call_next(request)
 
 
-@PATHS
-async def test_a_fallback_is_told_with_the_target(heard, call):
-    await call(chain([heard.hooks, Falling()], MockProvider()))
+@CHATS
+async def test_a_fallback_is_told_with_who_failed_and_who_is_next(heard, call):
+    first, second = (
+        MockProvider(ServerError(), name="first", model="m1"),
+        MockProvider("yes", name="second", model="m2"),
+    )
+    await call(chain([heard.hooks, Fallback(second)], first))
     context, event = heard.of("on_fallback")
-    assert (event.kind, event.detail, context.provider, context.model) == ("fallback", "second", "second", "m2")
+    assert (event.kind, event.provider, event.category, event.detail) == ("fallback", "first", "server", "second")
+    assert (context.provider, context.attempt) == ("first", 1)
+    assert heard.of("after_response")[0].provider == "second" and "on_error" not in heard.events
 
 
 @pytest.mark.parametrize("kind", ["hedge", "breaker", "limit", "cache"])
