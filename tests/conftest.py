@@ -12,7 +12,7 @@ from hypothesis import settings
 from aiclient.testutil.clock import FakeClock
 
 settings.register_profile("suite", deadline=None, max_examples=30, database=None, derandomize=True)
-settings.register_profile("thorough", deadline=None, max_examples=150, database=None)  # --hypothesis-profile=thorough
+settings.register_profile("thorough", deadline=None, max_examples=100, database=None)  # --hypothesis-profile=thorough
 settings.load_profile("suite")
 
 

@@ -101,6 +101,6 @@ def test_some_recorded_streams_may_be_split_and_cut_anywhere(conformance, sizes,
 
 @pytest.mark.slow
 @needs_recordings
-def test_all_recorded_streams_may_be_split_and_cut_anywhere(conformance):
-    """What `conformance.py --splits` does."""
-    assert _differing(conformance) == []
+def test_many_recorded_streams_may_be_split_and_cut_anywhere(conformance):
+    """What `conformance.py --splits` does, for every third."""
+    assert _differing(conformance, every=3) == []

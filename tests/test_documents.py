@@ -43,7 +43,7 @@ def test_the_first_two_commands_are_one_line_each_and_need_python_and_pip_alone(
     assert [block.count("\n") for block in blocks[:2]] == [1, 1]
     assert all(block.startswith("python3 -m venv .venv && .venv/bin/pip install -q ") for block in blocks[:2])
     assert blocks[0].endswith(".venv/bin/aiclient demo\n")
-    assert blocks[1].endswith(".venv/bin/python -m pytest -q\n")
+    assert blocks[1].endswith(".venv/bin/python -m pytest -q -n auto --dist loadfile\n")
 
 
 def test_the_readmes_table_of_errors_is_what_the_outcome_table_says():

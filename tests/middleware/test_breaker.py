@@ -831,7 +831,7 @@ async def test_ten_seconds_after_a_minutes_outage_nearly_all_calls_succeed(seed)
         {"on_change": turns},
         {"count": turns},
     ],
-    ids=str,
+    ids=lambda options: str(options).partition(" at 0x")[0],
 )
 def test_an_option_that_makes_no_sense_is_refused_by_name(options):
     with pytest.raises(ConfigError, match=f"{next(iter(options))}="):

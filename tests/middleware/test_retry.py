@@ -481,13 +481,15 @@ def test_waits_must_be_finite_seconds(name, value):
         Retry(**{name: value})
 
 
-@pytest.mark.parametrize("value", ["server", {"servers"}, 3, turns], ids=repr)
+@pytest.mark.parametrize(
+    "value", ["server", {"servers"}, 3, turns], ids=lambda value: repr(value).partition(" at 0x")[0]
+)
 def test_retry_on_must_be_categories_or_an_ordinary_function(value):
     with pytest.raises(ConfigError, match="retry_on="):
         Retry(retry_on=value)
 
 
-@pytest.mark.parametrize("value", ["print", turns], ids=repr)
+@pytest.mark.parametrize("value", ["print", turns], ids=lambda value: repr(value).partition(" at 0x")[0])
 def test_on_retry_must_be_an_ordinary_function(value):
     with pytest.raises(ConfigError, match="on_retry="):
         Retry(on_retry=value)
