@@ -52,7 +52,8 @@ class Retry(Layer):
     A **quota** for each destination (whatever the model) keeps retries from adding to the load of a service that is down: a
     full one has 10 tokens (twice `attempts`, if that is more), a failure takes one, a success puts back a tenth, and there
     are retries only while more than half are left. One token comes back every 30 s, so that a script which calls now and
-    then has its retries again within minutes. An error that the quota kept from another try says so in a note.
+    then has its retries again within minutes. A rate limit that says when to come back (`Retry-After`) takes none: the service
+    spaces its callers itself. An error that the quota kept from another try says so in a note.
 
     Args:
         attempts: Calls in all, the first included; at least 1. Default 3.
@@ -186,7 +187,7 @@ class _Run:
         except AIClientError as error:
             self.worth_it = self._retry.selects(error)
             if self.worth_it and self._quotas is not None:
-                self._allowed = self._quotas.failed(self._key, self.clock)
+                self._allowed = _paced(error) or self._quotas.failed(self._key, self.clock)
             raise
         if self._quotas is not None:
             self._quotas.succeeded(self._key, self.clock)
@@ -197,6 +198,11 @@ class _Run:
         if not self._allowed:
             error.add_note(f"not tried again: too many calls to {self._key.provider} failed lately (Retry's quota)")
         return not self._allowed
+
+
+def _paced(error: AIClientError) -> bool:
+    """Whether the service says when to come back: it spaces its callers itself, and is not down."""
+    return error.category == "rate_limit" and error.retry_after is not None
 
 
 def _error(state: RetryCallState) -> AIClientError:

@@ -162,6 +162,20 @@ async def test_what_would_not_be_tried_again_takes_no_token(call, clock, error):
     assert await outcomes(provider, clock, 1, call) == ["yes"]
 
 
+@PATHS
+async def test_a_rate_limit_that_says_when_to_come_back_takes_nothing_from_the_quota(call, clock):
+    mock = Script(RateLimitError("slow down", retry_after=1))
+    await outcomes(chain([Retry()], mock), clock, 40, call)
+    assert mock.calls == 40 * 3
+
+
+@pytest.mark.parametrize("error", [RateLimitError("slow down"), ServerError("busy", retry_after=0)], ids=["429", "503"])
+async def test_other_failures_take_from_the_quota(clock, error):
+    mock = MockProvider(error)
+    await outcomes(chain([Retry(base=0)], mock), clock, 40)
+    assert mock.calls < 40 + 10
+
+
 async def test_a_stream_that_breaks_off_after_its_first_output_was_a_success(clock):
     mock = MockProvider([(A, ServerError())] * 20 + [ServerError(), ServerError(), (A, LAST)])
     provider = chain([Retry(base=0)], mock)

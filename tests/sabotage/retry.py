@@ -6,6 +6,18 @@ QUOTA = "tests/middleware/test_retry_quota.py::"
 SABOTAGE = [
     (
         "middleware/retry.py",
+        "_paced(error) or ",
+        "",
+        "tests/middleware/test_retry_quota.py::test_a_rate_limit_that_says_when_to_come_back_takes_nothing_from_the_quota",
+    ),
+    (
+        "middleware/retry.py",
+        'error.category == "rate_limit" and error.retry_after is not None',
+        "error.retry_after is not None",
+        "tests/middleware/test_retry_quota.py::test_other_failures_take_from_the_quota",
+    ),
+    (
+        "middleware/retry.py",
         "                await result.commit()\n",
         "                pass\n",
         LAYER + "test_a_stream_is_tried_again_before_its_first_output",
