@@ -149,9 +149,9 @@ class Call(Caller):
         elif self._learns and answer is not None and not self._streams:
             self._hear(answer.rate_limit)
         if self._unsent(error):
-            self._line.forget(self._entry, self.clock)
+            self._line.forget(self, self._entry)
         else:
-            self._line.settle(self._entry, self.clock, self._used(end) if self._counted else None)
+            self._line.settle(self, self._entry, self._used(end) if self._counted else None)
 
     def _learn(self, error: BaseException) -> None:
         if isinstance(error, AIClientError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
 from attrs import frozen
 
@@ -71,7 +72,9 @@ class Line:
         self._turnstile = Gate(1)
         self._waiting = 0
         self._queued = 0  # tokens that those who wait need
-        self._flying = 0  # calls let through that have not ended
+        self._flying: WeakSet[Caller] = (
+            WeakSet()
+        )  # calls let through that have not ended; a dropped stream's goes by itself
         self._last = (
             0.0,
             "",
@@ -98,7 +101,7 @@ class Line:
         with self._lock:
             now = self._time.now(caller.clock)
             if not self._waiting and self._fits(now, caller.tokens):
-                return self._take(now, caller.tokens)
+                return self._take(now, caller)
             due, reason = self._due(now, caller.tokens, self._waiting, self._queued)
             if self._waiting and self._last[0] >= due:  # nobody is served before who came before
                 due, reason = self._last
@@ -140,7 +143,7 @@ class Line:
             with self._lock:
                 now = self._time.now(caller.clock)
                 if self._fits(now, caller.tokens):
-                    return self._take(now, caller.tokens)
+                    return self._take(now, caller)
                 due, reason = self._due(now, caller.tokens)
                 late = self._too_late(now, caller)
                 self._head = None if late else (bell, caller.tokens, due)
@@ -158,10 +161,10 @@ class Line:
     def _fits(self, now: float, tokens: int) -> bool:
         return self._credit.fits(now, tokens) and self._window.fits(now, tokens)
 
-    def _take(self, now: float, tokens: int) -> Entry:
-        entry = self._window.take(now, tokens)
+    def _take(self, now: float, caller: Caller) -> Entry:
+        entry = self._window.take(now, caller.tokens)
         self._credit.take(entry)
-        self._flying += 1
+        self._flying.add(caller)
         return entry
 
     def _due(self, now: float, tokens: int, ahead: int = 0, tokens_ahead: int = 0) -> tuple[float, str]:
@@ -227,11 +230,11 @@ class Line:
             elif forgotten == self.guess:
                 self.guess = max(outputs)
 
-    def settle(self, entry: Entry, clock: Clock, used: int | None) -> None:
+    def settle(self, caller: Caller, entry: Entry, used: int | None) -> None:
         """A call has ended that took so many tokens; None means unknown: its reservation stays."""
         with self._lock:
-            self._flying -= 1
-            now = self._time.now(clock)
+            self._flying.discard(caller)
+            now = self._time.now(caller.clock)
             reserved = entry.tokens
             if used is None:
                 used = reserved
@@ -242,13 +245,13 @@ class Line:
         if bell is not None:
             bell.ring()
 
-    def forget(self, entry: Entry, clock: Clock) -> None:
+    def forget(self, caller: Caller, entry: Entry) -> None:
         """A call has ended that was not sent."""
         with self._lock:
-            self._flying -= 1
+            self._flying.discard(caller)
             self._credit.give_back(entry, entry.tokens, entry.requests)
             self._window.release(entry)
-            bell = self._freed(self._time.now(clock))
+            bell = self._freed(self._time.now(caller.clock))
         if bell is not None:
             bell.ring()
 

@@ -153,7 +153,7 @@ class Bench:
         assert not self.client._calls
         assert self.waits.pending == 0
         assert (self.concurrency.in_use, self.concurrency.waiting) == (0, 0)
-        assert not settled or all(line._flying == line._waiting == line._queued == 0 for line in self.rate._lines)
+        assert not settled or all(len(line._flying) == line._waiting == line._queued == 0 for line in self.rate._lines)
         assert all(circuit.state != "half_open" or circuit.retry_after == 0 for circuit in self.breaker.state())
 
 

@@ -115,7 +115,7 @@ class Chain:
             assert sum(pool.gate.waiting for pool in pools) == 0
         assert all(circuit.state == "closed" for circuit in self.breaker.state()), self.breaker.state()
         assert (self.concurrency.in_use, self.concurrency.waiting) == (0, 0)
-        assert all(line._flying == line._waiting == line._queued == 0 for line in self.rate._lines)
+        assert all(len(line._flying) == line._waiting == line._queued == 0 for line in self.rate._lines)
         assert not self.client._calls
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import threading
 
@@ -601,11 +602,30 @@ async def test_a_stream_keeps_its_reservation_until_it_closes(clock):
     assert tokens(limit) == (1, 12)
 
 
+async def test_a_stream_that_is_kept_after_its_end_is_under_way_no_longer(clock):
+    limit = of_tokens()
+    reading = await opened_stream(limit, (WORDS, LAST), clock)
+    (line,) = limit._lines
+    assert len(line._flying) == 1
+    await reading.close()
+    assert not line._flying
+
+
 async def test_a_stream_left_early_has_taken_what_was_seen(clock):
     limit = of_tokens()
     async with await opened_stream(limit, (WORDS, WORDS, LAST), clock) as reading:
         await anext(reading)
     assert tokens(limit) == (1, 100 + 14)
+
+
+async def test_a_stream_that_is_dropped_keeps_what_it_reserved_and_is_under_way_no_longer(clock):
+    limit = of_tokens()
+    reading = await opened_stream(limit, (WORDS, LAST), clock)
+    with pytest.warns(ResourceWarning, match="unclosed"):
+        del reading
+        gc.collect()
+    (line,) = limit._lines
+    assert tokens(limit) == (1, 155) and not line._flying
 
 
 async def test_a_stream_left_unread_has_taken_its_input(clock):
@@ -717,7 +737,7 @@ async def test_after_a_cancellation_at_any_step_nothing_waits_and_nothing_is_los
 
         def verify(_):
             line = limit._line(destination(provider, REQUEST))
-            assert (line._waiting, line._queued, line._head, line._flying) == (0, 0, None, 0)
+            assert (line._waiting, line._queued, line._head, len(line._flying)) == (0, 0, None, 0)
             assert (line._turnstile.free, line._turnstile.waiting) == (1, 0)
             assert state(limit).requests <= 1 and clock.pending == 0
 

@@ -242,9 +242,9 @@ SABOTAGE = [
     ),
     (
         LINE,
-        "            self._flying -= 1\n            now = self._time.now(clock)\n            reserved",
-        "            now = self._time.now(clock)\n            reserved",
-        OF_LAYER + "test_a_used_up_service_is_waited_for_only_while_news_may_come",
+        "            self._flying.discard(caller)\n            now = self._time.now(caller.clock)\n            reserved",
+        "            now = self._time.now(caller.clock)\n            reserved",
+        OF_LAYER + "test_a_stream_that_is_kept_after_its_end_is_under_way_no_longer",
     ),
     (
         LINE,
