@@ -67,17 +67,20 @@ class PatientStore:
     async def _ask(self, work: Callable[[], Awaitable[T]], context: CallContext, clock: Clock) -> T | None:
         if not self._may_ask(clock):
             return None
+        left = context.remaining()
         try:
-            result = await work() if self._at_once else await self._limited(work(), clock)
+            result = await work() if self._at_once else await self._limited(work(), min(self._patience, left), clock)
         except Exception as error:  # noqa: BLE001  # a store may raise anything, and a cache only saves: nobody must suffer
-            self._note_failure(error, context, clock)
+            hurried = left < self._patience and isinstance(error, TimeoutError)
+            if not hurried:  # a call with too little time says nothing about the store
+                self._note_failure(error, context, clock)
             return None
         self._note_success()
         return result
 
-    async def _limited(self, work: Awaitable[T], clock: Clock) -> T:
+    async def _limited(self, work: Awaitable[T], longest: float, clock: Clock) -> T:
         alarm = Alarm(clock)
-        alarm.set(clock.monotonic() + self._patience, "total")
+        alarm.set(clock.monotonic() + longest, "total")
         try:
             return await alarm.guard(work)
         finally:

@@ -153,10 +153,8 @@ class CircuitBreaker(Layer):
     def _admit(self, key: Destination, context: CallContext) -> _Call:
         held, clock, longest = self._circuits.of(key), self._clock or context.clock, context.remaining()
         call = _Call(self, held, clock, context)
-        ticket = call.take(lambda circuit, now: circuit.admit(now, longest))
-        if ticket is None:
+        if not call.admitted(longest):
             raise call.take(lambda _, now: _refusal(held.seen(now, clock)))
-        call.ticket = ticket
         return call
 
     def is_failure(self, error: BaseException) -> bool:
@@ -181,6 +179,20 @@ class _Call:
 
     def take(self, step: Callable[[Circuit, float], T]) -> T:
         return self._breaker._circuits.take(self._held, self._clock, step, self._context)  # noqa: SLF001  # its own half
+
+    def admitted(self, longest: float) -> bool:
+        """Take a ticket, if the circuit lets the call through."""
+
+        def admit(circuit: Circuit, now: float) -> bool:
+            ticket = circuit.admit(now, longest)
+            self.ticket = ticket or self.ticket
+            return ticket is not None
+
+        try:
+            return self.take(admit)
+        except BaseException:  # of a listener, such as KeyboardInterrupt: the call is not made; raised again
+            self.take(lambda circuit, _: circuit.give_back(self.ticket))
+            raise
 
     async def made(self, request: Q, call_next: Callable[[Q], Awaitable[R]]) -> R:
         return await call_next(request)  # in here, so that what a provider raises before its first await is an end too

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, ClassVar
@@ -52,8 +53,7 @@ class Concurrency(Layer):
     def __init__(self, limit: int, *, max_wait: float | None = None) -> None:
         self.limit = whole("limit", limit)
         self.max_wait = None if max_wait is None else seconds("max_wait", max_wait)
-        self._lock = threading.Lock()
-        self._gates = Keyed(self._made, self._idle, bounded=False)  # a gate whose permits are out is never forgotten
+        self._begin()
 
     def __repr__(self) -> str:
         wait = "" if self.max_wait is None else f", max_wait={self.max_wait:g}"
@@ -76,6 +76,8 @@ class Concurrency(Layer):
         context = request.context
         assert context is not None  # opened by Layered
         key = destination(inner, request)
+        if self._process != os.getpid():  # forked: permits that the parent's calls hold are never given back here
+            self._begin()
         with self._lock:
             gate = self._gates.of(key)
             entered = gate.enter_now()
@@ -87,6 +89,11 @@ class Concurrency(Layer):
             return await call_next(request)
 
         return await observed(made(), permit.end)
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._gates = Keyed(self._made, self._idle, bounded=False)  # a gate whose permits are out is never forgotten
+        self._process = os.getpid()
 
     async def _wait(self, gate: Gate, key: Destination, context: CallContext) -> None:
         """Enter the gate, or raise when the time for that is over."""

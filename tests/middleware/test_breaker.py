@@ -678,6 +678,20 @@ async def test_a_listener_that_raises_is_logged_and_changes_nothing(clock, caplo
     assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [KeyError] * 3
 
 
+async def test_the_probe_is_given_back_when_a_listener_stops_the_program(clock):
+    stops = [KeyboardInterrupt()]
+
+    def hear(seen):
+        if seen.state == "half_open" and stops:
+            raise stops.pop()
+
+    breaker, provider, mock = await half_open(clock, "yes", on_change=hear)
+    with pytest.raises(KeyboardInterrupt):
+        await outcomes(provider, clock, 1)
+    assert (state(breaker), len(mock.requests)) == ("half_open", 1)
+    assert await outcomes(provider, clock, 1) == ["yes"]
+
+
 async def test_observers_hear_of_every_change_that_their_call_caused(clock):
     _, provider, _ = await half_open(clock, "yes")
     context, events = unlimited(clock), []

@@ -718,6 +718,19 @@ async def test_a_store_that_takes_too_long_is_a_miss(mock, still):
     assert still.pending == 0
 
 
+async def test_a_call_waits_for_the_store_no_longer_than_it_has_time_and_that_is_not_the_stores_failure(mock, still):
+    store = Stuck()
+    caller = Caller(mock, Cache(store, patience=20), still, timeouts=Timeouts(total=2))
+    calling = asyncio.ensure_future(caller.chat())
+    await store.stuck.wait()
+    still.advance(2)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert calling.done()
+    await asyncio.gather(calling, return_exceptions=True)
+    assert (caller.cache.stats().failures, still.pending) == (0, 0)
+
+
 async def test_a_damaged_file_is_a_miss_with_one_warning(mock, clock, tmp_path):
     path = tmp_path / "answers.db"
     path.write_bytes(b"no database" * 100)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import threading
 
 import pytest
@@ -476,3 +477,16 @@ def test_the_longest_wait_must_be_seconds(value):
 )
 def test_the_repr_shows_its_options(options, shown):
     assert repr(Concurrency(4, **options)) == shown
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+async def test_a_forked_child_does_not_wait_for_permits_of_its_parent(clock):
+    limit = Concurrency(1, max_wait=0)
+    provider = chain([limit], MockProvider("hi"))
+    held = await opened(REQUEST, provider.chat_stream, unlimited(clock))
+    with pytest.raises(RateLimitError):
+        await chat(provider, unlimited(clock))
+    limit._process = 0  # as a child finds it
+    assert await chat(provider, unlimited(clock)) == "hi"
+    await held.close()
+    assert limit.in_use == 0

@@ -183,9 +183,15 @@ SABOTAGE = [
     ),
     (
         BREAKER,
-        "            self.take(lambda circuit, _: circuit.give_back(self.ticket))\n",
-        "            pass\n",
+        "        else:\n            self.take(lambda circuit, _: circuit.give_back(self.ticket))\n",
+        "        else:\n            pass\n",
         LAYER + "test_a_neutral_end_gives_the_probe_back",
+    ),
+    (
+        BREAKER,
+        "            self.take(lambda circuit, _: circuit.give_back(self.ticket))\n            raise\n",
+        "            raise\n",
+        LAYER + "test_the_probe_is_given_back_when_a_listener_stops_the_program",
     ),
     (
         BREAKER,

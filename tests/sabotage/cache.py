@@ -189,9 +189,15 @@ SABOTAGE = [
     ),
     (
         "middleware/_cache_store.py",
-        "alarm.set(clock.monotonic() + self._patience",
+        "alarm.set(clock.monotonic() + longest",
         "alarm.set(clock.monotonic() + 1e9",
         CACHE + "test_a_store_that_takes_too_long_is_a_miss",
+    ),
+    (
+        "middleware/_cache_store.py",
+        "left = context.remaining()",
+        "left = self._patience",
+        CACHE + "test_a_call_waits_for_the_store_no_longer_than_it_has_time_and_that_is_not_the_stores_failure",
     ),
     (
         "middleware/_cache_store.py",

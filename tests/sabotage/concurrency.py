@@ -69,4 +69,10 @@ SABOTAGE = [
         "",
         "tests/test_gate.py::test_a_permit_is_taken_without_waiting_only_if_it_is_free_and_nobody_waits",
     ),
+    (
+        "middleware/concurrency.py",
+        "if self._process != os.getpid():",
+        "if False:",
+        LAYER + "test_a_forked_child_does_not_wait_for_permits_of_its_parent",
+    ),
 ]
