@@ -31,6 +31,7 @@ class LoopThread:
         self._thread: threading.Thread | None = None
         self._pid = 0
         self._stopped = False
+        self._ending = False
 
     def loop(self) -> asyncio.AbstractEventLoop:
         """Return the running loop, starting its thread if need be."""
@@ -56,7 +57,7 @@ class LoopThread:
             asyncio.set_event_loop(loop)
             loop.call_soon(ready.set)
             try:
-                loop.run_forever()
+                self._serve(loop)
             finally:
                 loop.run_until_complete(loop.shutdown_asyncgens())
                 loop.close()
@@ -66,6 +67,20 @@ class LoopThread:
         ready.wait()
         self._pid = os.getpid()
         self._loop = loop
+
+    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Run the loop until it is stopped by us: asyncio would end it for all calls when one raises these."""
+        while True:
+            try:
+                loop.run_forever()
+            except (KeyboardInterrupt, SystemExit):  # of a provider or a callback; whoever made that call is given it
+                if not self._ending:
+                    continue
+            return
+
+    def _end(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._ending = True
+        loop.stop()
 
     @property
     def running(self) -> bool:
@@ -107,12 +122,12 @@ class LoopThread:
         if loop is None or thread is None:
             return
         if thread is threading.current_thread():  # the garbage collector may run here
-            loop.stop()
+            self._end(loop)
             return
         job = Job(loop, _cancel_rest())
         job.launch()
         job.result()
-        loop.call_soon_threadsafe(loop.stop)
+        loop.call_soon_threadsafe(self._end, loop)
         thread.join()
 
 

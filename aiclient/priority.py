@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 
 from attrs import evolve, frozen
 
 from .composition import destination, release_all
 from .errors import Category, ConfigError
+from .forks import own_lock
 from .middleware._branches import Choose, ask_in_turn, chat, chat_stream, embeddings, falls_over, in_order
 from .middleware._circuit import State
 from .middleware._options import whole
@@ -103,7 +103,7 @@ class Failover:
         self.breaker = breaker or CircuitBreaker()
         self._each = layers_of(each)
         self._leads_on = falls_over if on is None else leading("on", on)
-        self._lock = threading.Lock()
+        self._lock = own_lock(self)
         self._members: tuple[_Member, ...] = ()
         self._primary: str | None = None
         self._order: tuple[_Member, ...] = ()

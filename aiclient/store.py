@@ -7,7 +7,6 @@ dollar. `Store` never grows: what only some stores can do is a protocol of its o
 from __future__ import annotations
 
 import math
-import threading
 from collections import OrderedDict
 from collections.abc import Awaitable, Iterable
 from typing import Final, Protocol
@@ -16,6 +15,7 @@ from attrs import frozen
 
 from .clock import SYSTEM, Clock
 from .errors import ConfigError, StoreError
+from .forks import own_lock
 
 __all__ = ["MemoryStore", "Store", "StoreSize"]
 
@@ -110,7 +110,7 @@ class MemoryStore:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = own_lock(self)
         self._entries: OrderedDict[str, _Entry] = OrderedDict()  # least recently used first
         self._bytes = 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import gc
 import os
@@ -23,7 +24,7 @@ from aiclient import (
     StreamClosedError,
     StreamInterruptedError,
 )
-from aiclient.middleware import Retry
+from aiclient.middleware import Cache, CircuitBreaker, Concurrency, LoadBalance, RateLimit, Retry, SingleFlight
 from aiclient.testutil import FakeClock, MockProvider
 
 LAST = ChatStreamChunk(finish_reason="stop", last=True)
@@ -290,6 +291,90 @@ def test_a_forked_child_waits_for_nothing_that_its_parent_has_open():
 
         assert _in_a_forked_child(leave) == 0
         assert len(list(stream.text)) == 500
+
+
+class Held(Layer):
+    """Says when a call is inside, and keeps it there."""
+
+    def __init__(self):
+        self.inside, self.release = threading.Event(), threading.Event()
+
+    async def around(self, request, inner, call_next):
+        self.inside.set()
+        while not self.release.is_set():  # noqa: ASYNC110  # a thread sets it
+            await asyncio.sleep(0)
+        return await call_next(request)
+
+
+STATEFUL = {
+    "concurrency": lambda: Concurrency(1),
+    "single_flight": lambda: SingleFlight(sampled=True),
+    "load_balance": lambda: LoadBalance(MockProvider(name="spare"), by="in_flight"),
+    "breaker": CircuitBreaker,
+    "cache": lambda: Cache(sampled=True),
+    "retry": Retry,
+    "rate_limit": lambda: RateLimit(requests=1, per=60),
+}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("layer", STATEFUL.values(), ids=STATEFUL)
+def test_a_forked_child_waits_for_no_call_of_its_parent(layer):
+    held = Held()
+    with Client(MockProvider("fine")).use(layer(), held) as client:
+        caller = threading.Thread(target=client.chat, args=("hi",))
+        caller.start()
+        held.inside.wait()
+
+        def call():
+            held.release = threading.Event()
+            held.release.set()
+            return client.chat("hi").message.content in {"fine", "Mock response"}
+
+        status = _in_a_forked_child(call)
+        held.release.set()
+        caller.join()
+    assert status == 0
+
+
+def _locks(thing):
+    """Find the locks of a layer, and of what it is made of."""
+    if type(thing).__module__.startswith("aiclient.") and hasattr(thing, "__dict__"):
+        if hasattr(thing, "_lock"):
+            yield thing._lock
+        for part in vars(thing).values():
+            yield from _locks(part)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("layer", STATEFUL.values(), ids=STATEFUL)
+def test_a_lock_that_a_thread_of_the_parent_held_is_free_in_a_forked_child(layer):
+    made = layer()
+    with Client(MockProvider("fine")).use(made) as client:
+        client.chat("hello")
+        with contextlib.ExitStack() as stack:
+            held = [stack.enter_context(lock) for lock in set(_locks(made))]
+            status = _in_a_forked_child(lambda: client.chat("hi").message.content in {"fine", "Mock response"})
+    assert status == 0 and held
+
+
+@pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit])
+def test_an_exit_that_is_raised_inside_a_call_reaches_its_caller_and_spares_the_next(ending):
+    heard = []
+
+    def leave(_):
+        raise ending
+
+    def calls(client):
+        with pytest.raises(ending):
+            client.chat("hi")
+        heard.append(client.embed("hi").vector)
+        client.close()
+
+    caller = threading.Thread(target=calls, args=(Client(MockProvider(leave)),), daemon=True)
+    caller.start()
+    caller.join(5)
+    assert len(heard) == 1 and not caller.is_alive()
 
 
 class Interrupted(BaseException):

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Sequence
 from typing import Final
 
+from ..forks import after_fork
+
 __all__ = ["Arms", "ranked"]
 
 _BITS: Final = 52
@@ -29,7 +31,11 @@ class Arms:
     def __init__(self, weights: Sequence[float]) -> None:
         self._weights = tuple(weights)
         self._owed: dict[tuple[int, ...], dict[int, float]] = {}
-        self._in_flight = [0] * len(weights)
+        self._begin()
+        after_fork(self, Arms._begin)
+
+    def _begin(self) -> None:  # in a forked child too: its parent's calls are not its own
+        self._in_flight = [0] * len(self._weights)
         self._lock = threading.Lock()
 
     @property

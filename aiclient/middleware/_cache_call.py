@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from attrs import frozen
@@ -10,6 +9,7 @@ from attrs import frozen
 from ..clock import Clock
 from ..context import CallContext, CallEvent
 from ..errors import StoreError
+from ..forks import own_lock
 from ..request import AnyRequest
 from ..response import CallWarning, ChatResponse, EmbeddingResponse
 from ..stream import End
@@ -72,7 +72,7 @@ class Books:
         """Whether somebody was told that answers to sampled requests are not kept."""
         self.generation = 0
         """Moves when something is to be forgotten: what was asked before is not kept after."""
-        self._lock = threading.Lock()
+        self._lock = own_lock(self)
         self._counts = {"hits": 0, "misses": 0, "stores": 0, "skipped": 0, "failures": 0}
 
     def count(self, what: str) -> None:

@@ -98,11 +98,11 @@ def answer_of(data: bytes, kind: type[A], *, now: float, ttl: float) -> A | None
 
 
 def _decoded(data: bytes) -> tuple[Mapping[str, Any], float, float]:
-    if len(data) > LARGEST:
-        raise StoreError(f"a cache record of {len(data)} bytes is none of ours", kind="record")
     try:
+        if len(data) > LARGEST:
+            raise StoreError(f"a cache record of {len(data)} bytes is none of ours", kind="record")
         record = json.loads(data)
-    except (ValueError, RecursionError):
+    except (TypeError, ValueError, RecursionError):  # TypeError: somebody's store gave no bytes at all
         record = None
     if not isinstance(record, dict) or record.get("cache") != VERSION:
         raise StoreError(f"not a cache record of version {VERSION}", kind="record")

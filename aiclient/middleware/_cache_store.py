@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from ..clock import Clock
 from ..context import CallContext, CallEvent
 from ..errors import AIClientError, TimeoutError
+from ..forks import own_lock
 from ..gate import Alarm
 from ..response import CallWarning
 from ..store import MemoryStore, Store
@@ -41,7 +41,7 @@ class PatientStore:
         self._patience = patience
         self._failed = failed
         self._at_once = type(store) is MemoryStore  # it never waits: no timer is needed, which is most of a hit's cost
-        self._lock = threading.Lock()
+        self._lock = own_lock(self)
         self._failures = 0
         self._until = 0.0  # on the monotonic clock
         self._warned = False

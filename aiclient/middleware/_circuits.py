@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 from collections.abc import Callable, Iterator
 from typing import Final, TypeVar
 
@@ -14,6 +13,7 @@ from ..clock import SYSTEM, Clock
 from ..composition import Destination
 from ..context import CallContext, CallEvent
 from ..errors import Category
+from ..forks import own_lock
 from ..logs import correlation_id
 from ._circuit import Circuit, Rules, State
 from ._keyed import Keyed, Timeline
@@ -99,7 +99,7 @@ class Circuits:
         self._rules = rules
         self._clock = clock
         self._hear = hear
-        self._lock = threading.Lock()
+        self._lock = own_lock(self)
         self._kept = Keyed(self._made, Held.idle)
         self.random: Callable[[], float] = random.random  # where jitter comes from; a test puts its own in
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Final
 
+from ..forks import own_lock
 from ._keyed import Keyed, Timeline
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Quotas:
 
     def __init__(self, most: float) -> None:
         self._most = most
-        self._lock = threading.Lock()
+        self._lock = own_lock(self)
         self._kept = Keyed(self._made, lambda kept: kept[0].full)
 
     def succeeded(self, key: Destination, clock: Clock) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections.abc import Callable
 from typing import Any, ClassVar, Final, cast
 
 from ..clock import SYSTEM, Clock
 from ..errors import ConfigError
+from ..forks import own_lock
 from ..opening import replay
 from ..provider import Layer, Provider, observed
 from ..request import AnyRequest, ChatRequest, EmbeddingRequest
@@ -92,7 +92,7 @@ class Cache(Layer):
         self._store = _made(store, max_entries, clock or SYSTEM)
         self._patient = PatientStore(self._store, seconds("patience", patience, above=True), self._books.failed)
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = own_lock(self)
         self._chains: list[Callable[[], Provider | None]] = []
 
     def __repr__(self) -> str:

@@ -6,7 +6,6 @@ import asyncio
 import difflib
 import inspect
 import logging
-import threading
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import MappingProxyType
@@ -18,6 +17,7 @@ from ..chunks import ChatStreamChunk
 from ..composition import destination
 from ..context import CallContext, CallEvent
 from ..errors import ConfigError, DryRunStop
+from ..forks import own_lock
 from ..provider import Layer, Provider, Q, R, observed
 from ..request import AnyRequest, ChatRequest, EmbeddingRequest
 from ..response import ChatResponse, EmbeddingResponse
@@ -99,7 +99,7 @@ class Hooks(Layer):
         on_chunk: OnChunk | Iterable[OnChunk] | None = None,
     ) -> None:
         given = (before_request, after_response, on_error, on_retry, on_fallback, on_chunk)
-        self._lock = threading.Lock()
+        self._lock = own_lock(self)
         self._hooks: Registered = {
             event: tuple(checked(event, function) for function in several(event, functions))
             for event, functions in zip(EVENTS, given, strict=True)

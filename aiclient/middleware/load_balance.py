@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
@@ -11,6 +10,7 @@ from attrs import frozen
 
 from ..composition import Destination, destination
 from ..errors import AIClientError, ConfigError
+from ..forks import own_lock
 from ..provider import Layer, Middleware, Provider, Q, R, observed
 from ..request import AnyRequest, ChatRequest, EmbeddingRequest
 from ..response import ChatResponse, EmbeddingResponse
@@ -96,7 +96,7 @@ class LoadBalance(Layer):
         self._sticky = sticky
         _check(by, sticky, tag)
         self._arms: dict[Destination, tuple[str, Arms]] = {}
-        self._lock = threading.Lock()
+        self._lock = own_lock(self)
 
     def __repr__(self) -> str:
         shares = ":".join(f"{weight:g}" for weight in self.weights)

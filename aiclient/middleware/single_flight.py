@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final, TypeAlias, TypeVar, cast
 
 from ..context import CallContext, CallEvent
 from ..errors import ConfigError
+from ..forks import after_fork
 from ..provider import Layer, Provider
 from ..request import AnyRequest, ChatRequest, EmbeddingRequest
 from ..response import CallWarning, ChatResponse, EmbeddingResponse
@@ -81,9 +82,9 @@ class SingleFlight(Layer):
         if type(sampled) is not bool:
             raise ConfigError(f"sampled={sampled!r} must be True or False")
         self.sampled = sampled
-        self._lock = threading.Lock()
-        self._flights: dict[_Key, Flight[Any]] = {}
         self._told = False
+        self._begin()
+        after_fork(self, SingleFlight._begin)
 
     def __repr__(self) -> str:
         return f"SingleFlight({'sampled=True' if self.sampled else ''})"
@@ -92,6 +93,10 @@ class SingleFlight(Layer):
     def in_flight(self) -> int:
         """Calls under way that others may join."""
         return len(self._flights)
+
+    def _begin(self) -> None:  # in a forked child too: its parent's flights end elsewhere
+        self._lock = threading.Lock()
+        self._flights: dict[_Key, Flight[Any]] = {}
 
     # --- the three paths ---
 

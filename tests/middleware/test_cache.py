@@ -785,6 +785,15 @@ async def test_an_unreadable_record_is_removed_before_the_service_is_asked(clock
     assert await store.get(key) is None
 
 
+@pytest.mark.parametrize("value", [5, [b"x"], object()], ids=["number", "list", "object"])
+async def test_a_store_that_gives_no_bytes_is_a_miss(value, clock):
+    class Odd(MemoryStore):
+        async def get(self, key, /):
+            return value
+
+    assert not (await Caller(MockProvider("Paris"), Cache(Odd()), clock).chat()).cached
+
+
 @pytest.mark.parametrize("vectors", [None, "AAAA", ["$$"], ["AAAA"], [5]])
 async def test_vectors_that_cannot_be_read_are_a_miss(vectors, mock, clock):
     store = MemoryStore()

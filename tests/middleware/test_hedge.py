@@ -751,7 +751,9 @@ async def test_over_connections_the_slower_stream_is_closed_and_the_other_read_t
 # --- options ---
 
 
-@pytest.mark.parametrize("after", [0, -1, float("inf"), float("nan"), "1", True, None], ids=repr)
+@pytest.mark.parametrize(
+    "after", [0, -1, pytest.param(10**400, id="huge"), float("inf"), float("nan"), "1", True, None], ids=repr
+)
 def test_the_delay_must_be_more_than_zero_seconds(after):
     with pytest.raises(ConfigError, match=r"after=.* must be a finite number of seconds, more than 0"):
         Hedge(after)
