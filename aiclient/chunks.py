@@ -188,9 +188,7 @@ class _Answer:
             call = self.calls[delta.index] = _Call(delta)
             self.runs.append(call)
         elif not call.first.name or not call.first.id:  # identity may come late; it is never repeated into the name
-            call.first = ToolCallDelta(
-                delta.index, call.first.id or delta.id, call.first.name or delta.name, "", call.first.kind
-            )
+            call.first = evolve(call.first, id=call.first.id or delta.id, name=call.first.name or delta.name)
         if delta.arguments:
             call.pieces.append(delta.arguments)
         if delta.whole is not None:

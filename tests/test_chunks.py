@@ -151,6 +151,10 @@ def test_an_id_and_a_name_may_come_late():
     )
 
 
+def test_an_id_may_come_after_the_name():
+    assert parts(call(0, name="f", arguments="{"), call(0, id="c1", arguments="}")) == (ToolCall("c1", "f", "{}"),)
+
+
 def test_an_id_and_a_name_that_are_repeated_are_not_doubled():
     assert parts(call(0, "c1", "f", "{"), call(0, "c1", "f", "}")) == (ToolCall("c1", "f", "{}"),)
 
@@ -253,6 +257,42 @@ def test_a_signature_seals_the_reasoning_it_follows():
 def test_a_signature_without_visible_reasoning_is_kept_as_a_part():
     assert parts(ChatStreamChunk(signature="sealed", origin="gemini")) == (
         ReasoningPart("", "sealed", origin="gemini"),
+    )
+
+
+def test_a_signature_after_text_is_a_part_of_its_own():
+    assert parts(text("a"), ChatStreamChunk(signature="sealed", origin="gemini")) == (
+        TextPart("a"),
+        ReasoningPart("", "sealed", origin="gemini"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "part"), [("content", TextPart), ("reasoning", ReasoningPart), ("refusal", RefusalPart)]
+)
+def test_a_vendor_s_data_stays_with_its_part_whatever_the_kind(kind, part):
+    chunk = ChatStreamChunk(**{kind: "a"}, origin="v", provider_data={"x": 1})
+    assert parts(chunk) == (part("a", origin="v", provider_data={"x": 1}),)
+
+
+def test_a_vendor_s_data_before_any_part_is_kept():
+    assert parts(ChatStreamChunk(origin="v", provider_data={"x": 1})) == (
+        ReasoningPart("", origin="v", provider_data={"x": 1}),
+    )
+
+
+def test_a_vendor_s_data_goes_to_the_block_it_names():
+    late = ChatStreamChunk(origin="v", provider_data={"x": 1}, block=0)
+    assert parts(text("a", block=0), text("b", block=1), late) == (
+        TextPart("a", origin="v", provider_data={"x": 1}),
+        TextPart("b"),
+    )
+
+
+def test_reasoning_is_its_vendor_s_and_plain_text_is_nobody_s():
+    assert parts(ChatStreamChunk(reasoning="a", origin="v"), text("b", origin="v")) == (
+        ReasoningPart("a", origin="v"),
+        TextPart("b"),
     )
 
 

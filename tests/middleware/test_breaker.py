@@ -587,6 +587,18 @@ async def test_the_circuits_of_many_models_do_not_fill_the_memory(clock):
     assert state(breaker, "mock:bad") == OPEN  # the idle ones went
 
 
+async def test_a_circuit_with_failures_or_opened_by_hand_is_not_forgotten_for_others(clock):
+    breaker = CircuitBreaker(failures=5)
+    provider = chain([breaker], MockProvider(lambda request: ServerError() if request.model == "bad" else "yes"))
+    await one(provider, clock, of_model("bad"))
+    await one(provider, clock, of_model("tripped"))
+    breaker.trip("mock:tripped")
+    for number in range(MOST + 50):
+        await one(provider, clock, of_model(f"m{number}"))
+    assert breaker.state("mock:bad")[0].failures_in_a_row == 1
+    assert state(breaker, "mock:tripped") == OPEN
+
+
 # --- people ---
 
 
@@ -641,6 +653,20 @@ async def test_an_opening_by_hand_before_the_first_call_holds_whatever_clock_the
     assert await outcomes(provider, clock, 1) == ["yes"]
 
 
+def test_a_circuit_without_a_model_has_the_provider_s_name():
+    breaker = CircuitBreaker()
+    chain([breaker], MockProvider(name="p", model=None))
+    assert [seen.name for seen in breaker.state("p")] == ["p"]
+
+
+def test_jitter_comes_from_the_breakers_own_chance():
+    breaker = CircuitBreaker(open_for=5, jitter=0.2, clock=FakeClock())
+    breaker._circuits.random = lambda: 1.0
+    chain([breaker], MockProvider())
+    breaker.trip()
+    assert breaker.state()[0].retry_after == pytest.approx(6.0)
+
+
 def test_the_state_of_what_is_not_known_is_empty():
     assert CircuitBreaker().state("openai") == ()
 
@@ -693,13 +719,14 @@ async def test_the_probe_is_given_back_when_a_listener_stops_the_program(clock):
 
 
 async def test_observers_hear_of_every_change_that_their_call_caused(clock):
-    _, provider, _ = await half_open(clock, "yes")
+    _, provider, _ = await half_open(clock, [ServerError()])
     context, events = unlimited(clock), []
     context.observe(lambda event: events.append(event) if event.kind == "breaker" else None)
-    await chat(provider, context)
-    assert [(event.provider, event.model, event.category, event.detail) for event in events] == [
-        ("mock", "mock-model", "server", "half_open"),
-        ("mock", "mock-model", "server", "closed"),
+    with pytest.raises(ServerError):
+        await chat(provider, context)
+    assert [(event.provider, event.model, event.category, event.detail, event.delay) for event in events] == [
+        ("mock", "mock-model", "server", "half_open", 5.0),
+        ("mock", "mock-model", "server", "open", 8.0),
     ]
 
 

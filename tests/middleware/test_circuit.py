@@ -190,6 +190,14 @@ def test_a_refusal_says_when_the_next_call_may_get_through():
     assert made.retry_after(9.0) == 0.0
 
 
+@pytest.mark.parametrize("how", ["probe", "reset"])
+def test_it_says_since_when_it_is_closed_again(how):
+    made = opened()
+    assert made.since == 0.0
+    {"probe": lambda: made.succeed(made.admit(7.0, 60), 7.5), "reset": lambda: made.reset(7.5)}[how]()
+    assert (made.state, made.since) == ("closed", 7.5)
+
+
 # --- generations ---
 
 

@@ -201,6 +201,16 @@ async def test_the_quotas_of_many_services_do_not_fill_the_memory(clock):
     assert len(retry._quotas._kept) == MOST
 
 
+async def test_a_quota_that_is_used_up_is_not_forgotten_for_those_of_services_that_work(clock):
+    retry, down = Retry(base=0), MockProvider(ServerError(), name="down")
+    await outcomes(chain([retry], down), clock, 10)
+    for number in range(MOST):
+        await outcomes(chain([retry], MockProvider("yes", name=f"p{number}")), clock, 1)
+    before = down.calls
+    await outcomes(chain([retry], down), clock, 1)
+    assert down.calls == before + 1
+
+
 async def test_without_a_quota_every_call_has_its_attempts(clock):
     mock = MockProvider(ServerError())
     await outcomes(chain([Retry(base=0, quota=False)], mock), clock, 20)

@@ -91,6 +91,16 @@ def test_a_large_call_waits_until_enough_has_left():
     assert window.due(9.5, 100) == (pytest.approx(19.05), "tokens")
 
 
+def test_a_call_waits_for_no_more_and_no_less_than_it_lacks():
+    window = Window(None, 100, 10)
+    window.take(0, 10)
+    window.take(1, 70)
+    assert window.due(2, 20)[0] == 2
+    assert window.due(2, 21)[0] == pytest.approx(10.05)
+    assert window.due(2, 30)[0] == pytest.approx(10.05)
+    assert window.due(2, 31)[0] == pytest.approx(11.05)
+
+
 def test_what_those_ahead_need_counts_in_whole_windows():
     window = Window(None, 100, 10)
     assert window.due(0, 50, tokens_ahead=50)[0] == 0
