@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 from collections.abc import Callable, Collection
@@ -79,6 +80,6 @@ def tell(hear: Callable[[V], None] | None, value: V, logger: logging.Logger) -> 
         return
     try:
         hear(value)
-    except Exception:  # the user's code; logged with its traceback
+    except (Exception, asyncio.CancelledError):  # the user's code, which nobody can cancel; logged with its traceback
         fields = {"event": "listener_failed", "correlation_id": correlation_id()}
         logger.exception("a listener failed: %r", hear, extra={"aiclient": fields})

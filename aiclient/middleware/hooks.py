@@ -199,14 +199,14 @@ class _Call:
                 if task is None or task.cancelling() > before:
                     raise  # the call is cancelled; else it was something of the hook's own
                 self._complain(event, function, error)
-            except Exception as error:  # noqa: BLE001  # hooks never change the result
+            except Exception as error:  # noqa: BLE001  # hooks never change a result
                 self._complain(event, function, error)
 
     def _tell_now(self, event: str, thing: Any, source: object = None) -> None:
         for function in self._hooks[event]:
             try:
                 result = function(self._now(source), thing)
-            except Exception as error:  # noqa: BLE001  # hooks never change the result
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # hooks never change a result
                 self._complain(event, function, error)
             else:
                 if inspect.iscoroutine(result):  # of a lambda, say, which does not look async

@@ -417,10 +417,15 @@ async def test_a_hook_that_fails_on_an_error_leaves_the_error(caplog, call, hook
     assert len(caplog.records) == 1 and not hasattr(caught.value, "__notes__")
 
 
+def cancelling(*_):
+    raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize("hook", [bad, cancelling])
 @pytest.mark.parametrize("event", ["on_retry", "on_fallback", "on_chunk"])
-async def test_a_plain_hook_that_fails_changes_nothing_and_is_logged_once_for_a_call(caplog, clock, event):
+async def test_a_plain_hook_that_fails_changes_nothing_and_is_logged_once_for_a_call(caplog, clock, event, hook):
     after = []
-    hooks = Hooks(**{event: [bad, lambda *_: after.append(event)]})
+    hooks = Hooks(**{event: [hook, lambda *_: after.append(event)]})
     mock = MockProvider([ServerError(), ServerError(), (A, B, LAST)])
     answer = await stream(chain([hooks, Retry(), Falling()], mock), CallContext(clock=clock))
     assert answer.message.content == "ab" and len(after) >= 2

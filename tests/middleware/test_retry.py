@@ -403,12 +403,13 @@ async def test_on_retry_is_called_before_each_wait(call, clock):
 
 
 @PATHS
-async def test_what_on_retry_raises_is_logged_and_changes_nothing(call, clock, caplog):
+@pytest.mark.parametrize("kind", [KeyError, asyncio.CancelledError])
+async def test_what_on_retry_raises_is_logged_and_changes_nothing(call, clock, caplog, kind):
     def hear(event):
-        raise KeyError("mine")
+        raise kind("mine")
 
     assert await call(Retry(on_retry=hear)(Script([ServerError(), "yes"])), unlimited(clock)) == "yes"
-    assert [(record.name, record.exc_info[0]) for record in caplog.records] == [("aiclient.retry", KeyError)]
+    assert [(record.name, record.exc_info[0]) for record in caplog.records] == [("aiclient.retry", kind)]
 
 
 @pytest.mark.parametrize("path", ["chat", "chat_stream", "embeddings"])

@@ -31,7 +31,7 @@ SABOTAGE = [
     (
         FILE,
         (
-            "            except Exception as error:  # noqa: BLE001  # hooks never change the result\n"
+            "            except Exception as error:  # noqa: BLE001  # hooks never change a result\n"
             "                self._complain(event, function, error)\n\n"
         ),
         "            finally:\n                pass\n\n",
@@ -40,7 +40,7 @@ SABOTAGE = [
     (
         FILE,
         (
-            "            except Exception as error:  # noqa: BLE001  # hooks never change the result\n"
+            "            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # hooks never change a result\n"
             "                self._complain(event, function, error)\n            else:\n"
         ),
         "            finally:\n                pass\n            if True:\n",
