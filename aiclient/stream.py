@@ -123,8 +123,6 @@ class ChatStream:
             if refused is not None:
                 await self._fail(refused)
         if chunk.last:
-            if not self._received:
-                await self._end_source()
             await self._finish("completed")
         return chunk
 
@@ -211,6 +209,8 @@ class ChatStream:
         Raises what the stream fails with before its first output.
         """
         while not self._committed and not self._received:
+            if self._end is not None:
+                raise self._own_error("this stream was closed before its first output")
             self._kept.append(await self._pull())
 
     def on_chunk(self, see: Callable[[ChatStreamChunk], None]) -> None:
@@ -300,7 +300,6 @@ class ChatStream:
         except StopAsyncIteration:
             failure = ProtocolError("the stream ended without its end mark: the answer is cut off", kind="incomplete")
         except asyncio.CancelledError as cancellation:
-            self._busy = False
             await self._finish("abandoned" if self._left else "cancelled", cancellation)
             raise
         except Exception as error:  # noqa: BLE001  # a bug in a source must release its connection too; raised below
@@ -310,7 +309,6 @@ class ChatStream:
             if chunk.last:
                 await self._end_source()
             return chunk
-        self._busy = False
         if self._committed and isinstance(failure, AIClientError) and not self._worded(failure):
             failure = self._interrupted(failure)
         return await self._fail(failure)
@@ -360,7 +358,6 @@ class ChatStream:
             phase=cause.phase,
             request_id=cause.request_id,
             retry_after=cause.retry_after,
-            partial=self.partial,
         )
         error.__cause__ = cause
         return error

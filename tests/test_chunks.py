@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aiclient.chunks import ChatStreamChunk, Fold, ToolCallDelta
 from aiclient.messages import Citation, ImagePart, Message, OpaquePart, ReasoningPart, RefusalPart, TextPart, ToolCall
-from aiclient.response import NO_USAGE, ChatResponse, Choice, Usage
+from aiclient.response import NO_USAGE, CallWarning, ChatResponse, Choice, Usage
 
 IMAGE = ImagePart(url="https://a.test/cat.png")
 SOURCE = Citation(url="https://a.test")
@@ -200,6 +200,19 @@ def test_usage_is_replaced_and_never_added_up():
     assert answer.usage == Usage(prompt_tokens=3, completion_tokens=1)
 
 
+def test_an_impossible_usage_is_a_warning_beside_those_known_before_and_once():
+    known, usage = CallWarning("w", "known before"), Usage(untrusted=("total_tokens",))
+    (doubt,) = usage.doubts("p")
+    for warnings in ((known,), (known, doubt)):
+        head = ChatResponse(Message("assistant"), provider="p", warnings=warnings)
+        assert folded(ChatStreamChunk(usage=usage), head=head).warnings == (known, doubt)
+
+
+def test_warnings_known_before_stay():
+    known = (CallWarning("w", "known before"),)
+    assert folded(text("a"), head=ChatResponse(Message("assistant"), warnings=known)).warnings == known
+
+
 def test_a_chunk_without_usage_leaves_it():
     assert folded(ChatStreamChunk(usage=Usage(prompt_tokens=3)), text("a")).usage.prompt_tokens == 3
 
@@ -242,8 +255,9 @@ def test_the_vendor_s_own_reason_is_kept():
     assert folded(ChatStreamChunk(finish_reason="other", raw_finish_reason="mood")).raw_finish_reason == "mood"
 
 
-def test_log_probabilities_are_collected():
-    assert folded(text("a", logprobs=[1]), text("b"), text("c", logprobs=[2])).logprobs == [1, 2]
+def test_log_probabilities_are_collected_for_each_choice():
+    answer = folded(text("a", logprobs=[1]), text("b"), text("x", logprobs=[3], choice=1), text("c", logprobs=[2]))
+    assert answer.logprobs == [1, 2] and answer.alternatives[0].logprobs == [3]
 
 
 def test_a_signature_seals_the_reasoning_it_follows():
@@ -369,6 +383,13 @@ def test_folding_is_linear_in_the_number_of_chunks():
 def test_pieces_of_different_blocks_stay_apart_and_those_of_one_block_come_together():
     found = parts(text("a", block=0), text("b", block=1), text("c", block=0))
     assert found == (TextPart("ac"), TextPart("b"))
+
+
+def test_refusals_and_sources_go_to_the_block_they_name():
+    refused = [ChatStreamChunk(refusal=piece, block=block) for piece, block in (("a", 0), ("b", 1), ("c", 0))]
+    assert parts(*refused) == (RefusalPart("ac"), RefusalPart("b"))
+    source = ChatStreamChunk(citations=(SOURCE,), block=0)
+    assert parts(text("a", block=0), text("b", block=1), source) == (TextPart("a", (SOURCE,)), TextPart("b"))
 
 
 def test_a_signature_seals_the_thinking_of_its_block_even_when_there_is_no_text_of_it():

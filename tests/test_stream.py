@@ -25,6 +25,7 @@ from aiclient.errors import (
     StreamInterruptedError,
     TimeoutError,
 )
+from aiclient.gate import Alarm
 from aiclient.messages import Message
 from aiclient.response import ChatResponse, Usage
 from aiclient.stream import READ_ON_CHUNKS, READ_ON_SECONDS, ChatStream
@@ -160,22 +161,33 @@ async def test_what_is_known_beforehand_is_on_the_answer():
     assert stream.response.request_id == "q"
 
 
-async def test_a_source_needs_neither_aclose_nor_abort():
-    async def bare():
-        yield A
-        yield LAST
+async def bare():
+    yield A
+    yield LAST
 
-    class Bare:
-        def __init__(self):
-            self._items = iter([A, LAST])
 
-        async def __anext__(self):
-            return next(self._items)
+class Bare:
+    def __init__(self):
+        self._items = iter([A, LAST])
 
-    for source in (bare(), Bare()):
-        stream = ChatStream(source)
-        await read(stream)
-        assert stream.response.message.content == "a"
+    async def __anext__(self):
+        return next(self._items)
+
+
+@pytest.mark.parametrize("source", [bare, Bare])
+async def test_a_source_needs_neither_aclose_nor_abort(source):
+    stream = ChatStream(source())
+    await read(stream)
+    assert stream.response.message.content == "a"
+
+
+@pytest.mark.parametrize("source", [bare, Bare])
+async def test_a_source_without_abort_is_dropped_with_the_warning_alone(source):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        ChatStream(source())
+        gc.collect()
+    assert [w.category for w in caught] == [ResourceWarning]  # an error in there would be a failure of this test
 
 
 # --- the end is told exactly once, inner first, after the source is closed ---
@@ -197,7 +209,9 @@ async def test_a_failure_before_the_first_output_is_told_and_raised_as_it_is():
 
 
 async def test_a_failure_after_the_first_output_is_an_interruption_with_the_partial_and_the_cause():
-    cause = OverloadedError("busy", provider="p", status_code=529, request_id="q", retry_after=3.0)
+    cause = OverloadedError(
+        "busy", provider="p", model="m", status_code=529, code="busy_now", request_id="q", retry_after=3.0
+    )
     told = Told(HEAD, A, cause, LAST)
     async with told.stream as stream:
         with pytest.raises(StreamInterruptedError, match="broke off after its first output: busy") as caught:
@@ -205,7 +219,8 @@ async def test_a_failure_after_the_first_output_is_an_interruption_with_the_part
     error = caught.value
     assert error.partial.message.content == "a" and error.__cause__ is cause
     assert (error.category, error.retryable, error.retry_after) == ("overloaded", False, 3.0)
-    assert (error.provider, error.status_code, error.request_id) == ("p", 529, "q")
+    assert (error.provider, error.model, error.request_id) == ("p", "m", "q")
+    assert (error.status_code, error.code) == (529, "busy_now")
     told.check("failed")
     assert told.ends[0].error is error and told.ends[0].response.message.content == "a"
 
@@ -240,8 +255,39 @@ async def test_a_closed_stream_cannot_be_read():
     told = Told(A, B, LAST)
     await anext(told.stream)
     await told.stream.close()
-    with pytest.raises(StreamClosedError, match="closed before its end"):
+    with pytest.raises(StreamClosedError, match=r"^this stream was closed before its end$"):
         await anext(told.stream)
+
+
+async def fail(stream):
+    with pytest.raises(ConnectError):
+        await read(stream)
+
+
+async def cancel(stream):
+    task = await started(anext(stream), after=1)
+    task.cancel()
+    await asyncio.wait({task})
+
+
+@pytest.mark.parametrize(
+    ("how", "error"),
+    [
+        (ChatStream.close, StreamClosedError),
+        (lambda stream: stream.interrupt(ClientClosedError("gone")), ClientClosedError),
+        (cancel, StreamClosedError),
+        (fail, ConnectError),
+    ],
+    ids=["closed", "interrupted", "cancelled", "failed"],
+)
+async def test_a_commit_after_the_end_says_how_it_ended_and_asks_the_source_no_more(how, error):
+    told = Told(HEAD, HEAD, ConnectError("reset"), A, LAST)
+    await anext(told.stream)
+    await how(told.stream)
+    given = told.source.given
+    with pytest.raises(error):
+        await told.stream.commit()
+    assert told.source.given == given and len(told.ends) == 2
 
 
 async def test_a_committed_and_closed_stream_does_not_hand_out_what_it_kept():
@@ -259,6 +305,7 @@ async def test_closing_after_the_last_chunk_was_received_is_a_completion():
     await told.stream.close()
     told.check("completed")
     assert told.stream.response.usage == USAGE
+    assert await read(told.stream) == [LAST]  # it was received
 
 
 async def test_cancelling_the_reader_ends_the_stream_as_cancelled():
@@ -285,6 +332,7 @@ async def test_cancelling_the_reader_between_two_chunks_is_a_cancellation_too():
     with pytest.raises(asyncio.CancelledError):
         await task
     told.check("cancelled")
+    assert isinstance(told.ends[0].error, asyncio.CancelledError)
 
 
 async def test_an_error_of_the_reader_is_an_abandonment():
@@ -311,7 +359,7 @@ async def test_closing_while_another_task_reads_ends_that_read():
     task = await started(read(told.stream))
     await told.stream.close()
     told.check("abandoned")  # close returns when the end has been told
-    with pytest.raises(StreamClosedError, match="closed while it was being read") as caught:
+    with pytest.raises(StreamClosedError, match=r"^the stream was closed while it was being read$") as caught:
         await task
     assert caught.value.partial.message.content == "a"
 
@@ -562,12 +610,13 @@ class Bursts(Source):
         super().__init__(*(burst[0] for burst in bursts))
         self.hand = deque()
         self.rest = deque(burst[1:] for burst in bursts)
-        self.waits = 0
+        self.waits = self.asked = 0
 
     def take(self):
         return self.hand.popleft() if self.hand else None
 
     async def __anext__(self):
+        self.asked += 1
         if self.hand:
             return self.hand.popleft()
         self.waits += 1
@@ -601,6 +650,23 @@ def test_how_many_chunks_come_with_one_wait_changes_nothing(chunks, data):
     assert together.source.waits == len(bursts)
 
 
+async def test_what_is_at_hand_is_taken_without_asking_the_source_to_wait():
+    told = told_in([HEAD, A, B], [A, LAST])
+    await read(told.stream)
+    assert told.source.asked == 2
+    told.check("completed")
+
+
+async def test_a_second_reader_is_refused_though_something_is_at_hand():
+    told = told_in([HANG])
+    first = await started(anext(told.stream), after=1)
+    told.source.hand.append(A)
+    with pytest.raises(RuntimeError, match="one reader"):
+        await anext(told.stream)
+    first.cancel()
+    await asyncio.wait({first})
+
+
 async def test_time_that_ran_out_is_told_before_what_is_at_hand(still):
     told = told_in([A, B], [LAST])
     told.stream.limit(still, ends=5)
@@ -630,7 +696,7 @@ async def test_an_error_of_a_layer_at_the_last_chunk_at_hand_ends_the_stream_onc
 
 async def test_a_stream_without_its_end_mark_before_the_first_output_is_a_protocol_error():
     told = Told(HEAD)
-    with pytest.raises(ProtocolError, match="without its end mark") as caught:
+    with pytest.raises(ProtocolError, match=r"^the stream ended without its end mark") as caught:
         await read(told.stream)
     assert (caught.value.kind, caught.value.retryable) == ("incomplete", True)
     told.check("failed")
@@ -675,7 +741,8 @@ async def test_reading_on_ends_after_a_quarter_of_a_second(still):
     await turns(3)
     assert not task.done()
     still.advance(0.001)
-    await task
+    await turns(5)
+    assert task.done()
     told.check("abandoned")
     assert still.pending == 0
 
@@ -777,6 +844,41 @@ async def test_the_limit_of_an_attempt_says_so(still):
     assert caught.value.phase == "attempt"
 
 
+@pytest.mark.parametrize("phase", ["attempt", "total"])
+async def test_time_that_runs_out_before_anyone_reads_has_its_name(still, phase):
+    told = Told(A, LAST)
+    told.stream.limit(still, ends=5, phase=phase, first=30)
+    still.advance(5)
+    assert told.source.aborted == 1
+    with pytest.raises(TimeoutError) as caught:
+        await anext(told.stream)
+    assert caught.value.phase == phase
+    told.check("failed")
+
+
+async def test_of_two_limits_that_end_together_the_whole_is_named(still):
+    told = Told(HANG)
+    told.stream.limit(still, ends=30, first=30)
+    task = await started(read(told.stream))
+    still.advance(30)
+    with pytest.raises(TimeoutError) as caught:
+        await task
+    assert caught.value.phase == "total"
+
+
+async def test_a_source_that_has_an_alarm_lends_it(still):
+    source = Source(HANG)
+    source.alarm = Alarm(still, source.abort)
+    stream = ChatStream(source)
+    stream.limit(still, ends=5)
+    task = await started(read(stream))
+    assert still.pending == 1
+    still.advance(5)
+    with pytest.raises(TimeoutError) as caught:
+        await task
+    assert source.alarm.error is caught.value and still.pending == 0
+
+
 async def test_the_limits_use_one_timer_that_is_not_set_anew_for_every_chunk(still):
     told = Told(*[A] * 50, LAST)
     told.stream.limit(still, ends=600, first=30, idle=10)
@@ -831,6 +933,20 @@ async def test_it_can_be_put_off_for_good_and_while_nobody_reads(still):
     assert told.source.aborted == 0
     assert await read(told.stream) == [LAST]
     assert still.pending == 0
+
+
+async def test_what_is_put_off_while_nobody_reads_ends_then_however_long_the_silence(still):
+    told = Told(A, LAST)
+    told.stream.limit(still, ends=50, idle=10)
+    await anext(told.stream)
+    told.stream.postpone(80)
+    still.advance(79.999)
+    assert told.source.aborted == 0
+    still.advance(0.001)
+    assert told.source.aborted == 1
+    with pytest.raises(StreamInterruptedError) as caught:
+        await anext(told.stream)
+    assert caught.value.phase == "total"
 
 
 async def test_it_is_never_put_forward(still):
@@ -923,7 +1039,7 @@ async def test_running_out_of_time_is_the_relaying_streams_own_failure(still):
 async def test_two_readers_are_refused_and_the_first_goes_on():
     told = Told(A, B, LAST)
     first = await started(anext(told.stream), after=1)
-    with pytest.raises(RuntimeError, match="one reader"):
+    with pytest.raises(RuntimeError, match=r"^a stream has one reader, and another task is reading this one$"):
         await anext(told.stream)
     assert await first == A
     assert await read(told.stream) == [B, LAST]
@@ -941,7 +1057,9 @@ async def test_a_dropped_stream_warns_and_releases_its_connection(still, limited
         warnings.simplefilter("always")
         del stream
         gc.collect()
-    assert [(w.category, "use `async with`" in str(w.message)) for w in caught] == [(ResourceWarning, True)]
+    (warning,) = caught
+    assert warning.category is ResourceWarning and str(warning.message).endswith("; use `async with`")
+    assert warning.filename == __file__ and isinstance(warning.source, ChatStream)  # where it was dropped, and made
     assert source.aborted == 1 and still.pending == 0
 
 

@@ -170,7 +170,6 @@ class Circuit:
         self.state = state
         self.since = now
         self.generation += 1
-        self._leased_until = -math.inf
 
 
 class _Window:

@@ -77,6 +77,16 @@ def test_a_result_counts_for_nine_tenths_of_the_window_at_least():
     assert made.counts(10.0) == (0, 0)
 
 
+def test_results_a_tenth_of_the_window_apart_are_kept_apart():
+    made = circuit(SHARE)
+    results(made, "x.", now=0.0)
+    results(made, "x", now=1.0)
+    results(made, ".", now=5.0)
+    assert made.counts(9.9) == (4, 2)
+    assert made.counts(10.0) == (2, 1)
+    assert made.counts(11.0) == (1, 0)
+
+
 def test_many_results_are_kept_in_few_pieces():
     made = circuit(SHARE)
     for step in range(10_000):
@@ -98,6 +108,15 @@ def test_openings_double_up_to_the_longest_and_begin_again_after_a_success():
     made.succeed(made.admit(now, 60), now)
     assert results(made, "xxx", now) == "open"
     assert made.opens_until - now == 5
+
+
+def test_each_opening_is_twice_as_long_as_the_one_before():
+    rules = Rules(1, None, window=10.0, least=4, open_for=5.0, max_open=1000.0, jitter=0.0)
+    made, lengths = circuit(rules), []
+    for _ in range(5):
+        made.open(0.0)
+        lengths.append(made.opens_until)
+    assert lengths == [5, 10, 20, 40, 80]
 
 
 def test_a_thousand_openings_in_a_row_are_no_longer_than_the_longest():
@@ -190,10 +209,16 @@ def test_a_refusal_says_when_the_next_call_may_get_through():
     assert made.retry_after(9.0) == 0.0
 
 
+def test_it_says_since_when_it_is_half_open():
+    made = opened()
+    made.admit(7.0, 60)
+    assert (made.state, made.since) == ("half_open", 7.0)
+
+
 @pytest.mark.parametrize("how", ["probe", "reset"])
 def test_it_says_since_when_it_is_closed_again(how):
-    made = opened()
-    assert made.since == 0.0
+    made = opened(now=1.0)
+    assert made.since == 1.0
     {"probe": lambda: made.succeed(made.admit(7.0, 60), 7.5), "reset": lambda: made.reset(7.5)}[how]()
     assert (made.state, made.since) == ("closed", 7.5)
 
@@ -347,6 +372,14 @@ class AnyHistory(RuleBasedStateMachine):
         if ticket is not None:
             self.circuit.fail(ticket, self.now, "server")
             self.model.fail(expected, self.now)
+
+    @rule()
+    def succeed_at_once(self):
+        ticket, expected = self.circuit.admit(self.now, 60), self.model.call(self.now, 60)
+        assert (ticket is None) == (expected is None)
+        if ticket is not None:
+            self.circuit.succeed(ticket, self.now)
+            self.model.succeed(expected, self.now)
 
     @rule(call=consumes(calls))
     def cancel(self, call):

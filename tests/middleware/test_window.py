@@ -117,6 +117,12 @@ def test_only_what_is_settled_is_sure_to_stay():
     assert window.due(1, 1)[0] == pytest.approx(10.05)
 
 
+def test_what_was_charged_later_is_sure_to_stay():
+    window = Window(None, 100, 10)
+    window.settle(window.take(0, 10), 100, 1)
+    assert window.due(2, 50, sure=True)[0] == pytest.approx(11.05)
+
+
 def test_what_may_be_given_back_does_not_make_room_for_sure():
     window = Window(None, 100, 10)
     window.take(0, 40)
@@ -183,6 +189,23 @@ def test_a_second_settling_changes_nothing():
     window.settle(entry, 90, 1)
     window.release(entry)
     assert window.used(1) == (1, 30)
+
+
+def test_a_settling_or_a_release_after_a_release_changes_nothing():
+    window = Window(None, 100, 10)
+    window.take(0, 10)
+    entry = window.take(0, 80)
+    window.take(0, 5)
+    window.release(entry)
+    window.settle(entry, 90, 1)
+    window.release(entry)
+    assert window.used(1) == (2, 15)
+
+
+def test_a_call_that_takes_just_what_was_reserved_is_charged_nothing_more():
+    window = Window(None, 100, 10)
+    window.settle(window.take(0, 80), 80, 1)
+    assert (window.used(1), len(window._log)) == ((1, 80), 1)
 
 
 def test_a_call_that_was_not_sent_leaves_no_trace():

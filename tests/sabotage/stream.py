@@ -7,7 +7,7 @@ SABOTAGE = [
             '            failure = ProtocolError("the stream ended without its end mark: the answer is cut off", '
             'kind="incomplete")\n'
         ),
-        "            self._busy = False\n            await self._end_source()\n            return ChatStreamChunk(last=True)\n",
+        "            await self._end_source()\n            return ChatStreamChunk(last=True)\n",
         "tests/test_stream.py::test_a_stream_without_its_end_mark_before_the_first_output_is_a_protocol_error",
     ),
     (
@@ -21,6 +21,12 @@ SABOTAGE = [
         "        if not self._committed and chunk.is_output:\n",
         "        if not self._committed:\n",
         "tests/test_stream.py::test_commit_reads_to_the_first_output_and_keeps_what_it_read",
+    ),
+    (
+        "stream.py",
+        "            if self._end is not None:\n                raise self._own_error(",
+        "            if False:\n                raise self._own_error(",
+        "tests/test_stream.py::test_a_commit_after_the_end_says_how_it_ended_and_asks_the_source_no_more",
     ),
     (
         "stream.py",
