@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import itertools
+import signal
 
 import pytest
 from hypothesis import settings
@@ -44,6 +45,15 @@ def clock():
 def still():
     """A clock that only `advance` moves."""
     return FakeClock(auto=False)
+
+
+@pytest.fixture
+def ctrl_c_works():
+    """Let processes of this test be interrupted, also where ours was told to ignore it, as a shell does to what it puts
+    into the background."""
+    old = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, old)
 
 
 async def _turns(count):

@@ -386,6 +386,7 @@ def test_a_process_says_where_a_stream_was_cut(server):
     assert run.stderr.count("\n") == 1
 
 
+@pytest.mark.usefixtures("ctrl_c_works")
 def test_ctrl_c_ends_a_process_that_waits_and_closes_its_connection(server):
     server.script(stall(after=900))
     command = [sys.executable, "-m", "aiclient", "ask", "hi", "-m", "any", "--base-url", server.base_url]

@@ -85,15 +85,6 @@ def test_the_welcome_shows_how_to_ask_and_never_the_key():
     assert "AI_API_KEY" not in serve._welcome("http://h/v1", None)
 
 
-@pytest.fixture
-def ctrl_c_works():
-    """Let processes of this test be interrupted, also where ours was told to ignore it, as a shell does to what it puts
-    into the background."""
-    old = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, old)
-
-
 @pytest.mark.usefixtures("ctrl_c_works")
 def test_as_a_process_it_serves_plays_its_faults_and_ends_on_ctrl_c():
     command = [sys.executable, "-m", "aiclient", "serve", "--reply", "Paris", "--fault", "rate_limited:0"]
