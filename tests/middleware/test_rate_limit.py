@@ -19,7 +19,9 @@ from aiclient.composition import compose, destination
 from aiclient.context import CallContext, Timeouts
 from aiclient.errors import (
     BadRequestError,
+    BudgetExceededError,
     CircuitOpenError,
+    ClientClosedError,
     ConfigError,
     ConnectError,
     DryRunStop,
@@ -168,6 +170,13 @@ async def test_a_call_without_room_waits_until_an_older_one_has_left_the_window(
     assert clock.slept == [pytest.approx(60.25)]
 
 
+async def test_a_wait_may_be_as_short_as_the_window(still):
+    service = Service(still)
+    provider = chain([RateLimit(requests=1, per=0.1)], service)
+    await play(still, asyncio.gather(*(chat(provider, unlimited(still)) for _ in range(3))))
+    assert service.moments == [0, pytest.approx(0.1005), pytest.approx(0.201)]
+
+
 @given(
     arrivals=st.lists(st.tuples(st.floats(0, 4), st.integers(0, 90)), min_size=1, max_size=40),
     requests=st.integers(1, 6),
@@ -248,19 +257,22 @@ async def test_a_clock_of_its_own_is_the_one_that_counts(clock):
 
 @PATHS
 async def test_a_call_that_is_certain_to_come_too_late_is_refused_at_once(call, clock):
-    mock = MockProvider()
+    mock = MockProvider(model="m")
     limit = RateLimit(requests=1)
     provider = chain([limit], mock)
+    clock.advance(1000)
     await call(provider, unlimited(clock))
     with pytest.raises(RateLimitError, match="1 requests per 60 s is used up") as caught:
         await call(provider, within(clock, 10))
     assert (caught.value.kind, caught.value.retry_after) == ("local", pytest.approx(60.25))
-    assert (caught.value.provider, caught.value.retryable, mock.calls, clock.slept) == ("mock", False, 1, [])
+    assert (caught.value.provider, caught.value.model, caught.value.retryable) == ("mock", "m", False)
+    assert (mock.calls, clock.slept) == (1, [])
     assert (state(limit).requests, state(limit).waiting) == (1, 0)
 
 
-async def test_a_call_that_may_wait_long_enough_waits(clock):
-    provider = chain([RateLimit(requests=1, max_wait=60.3)], MockProvider())
+@pytest.mark.parametrize("max_wait", [60.25, 60.3], ids=["just", "more"])
+async def test_a_call_that_may_wait_long_enough_waits(clock, max_wait):
+    provider = chain([RateLimit(requests=1, max_wait=max_wait)], MockProvider())
     for _ in range(2):
         await chat(provider, within(clock, 61))
     assert clock.slept == [pytest.approx(60.25)]
@@ -269,7 +281,8 @@ async def test_a_call_that_may_wait_long_enough_waits(clock):
 @pytest.mark.parametrize("limits", [{"max_wait": 5}, {}], ids=["max_wait", "deadline"])
 async def test_a_call_whose_turn_might_come_waits_as_long_as_it_may(still, limits):
     service = Service(still, seconds=30)
-    provider = chain([RateLimit(tokens=100, count_tokens=COUNT, **limits)], service)
+    limit = RateLimit(tokens=100, count_tokens=COUNT, **limits)
+    provider = chain([limit], service)
     slow = asyncio.create_task(chat(provider, unlimited(still), asking(90)))
     await quiet()
     late = asyncio.create_task(chat(provider, within(still, None if limits else 5), asking(50)))
@@ -281,6 +294,7 @@ async def test_a_call_whose_turn_might_come_waits_as_long_as_it_may(still, limit
     with pytest.raises(RateLimitError, match="100 tokens per 60 s is used up") as caught:
         await late
     assert caught.value.retry_after == pytest.approx(55.25)
+    assert limit._line(destination(provider, REQUEST))._head is None
     await play(still, slow)
     assert len(service.seen) == 1
 
@@ -290,13 +304,14 @@ async def test_a_caller_in_the_queue_gives_up_in_time_too(still):
     provider = chain([limit], Service(still, seconds=1000))
     calls = [
         asyncio.create_task(chat(provider, context, asking(size)))
-        for context, size in ((unlimited(still), 80), (unlimited(still), 50), (within(still, 5), 1))
+        for context, size in ((unlimited(still), 80), (unlimited(still), 50), (within(still, 60), 1))
     ]
     await quiet()
     assert state(limit).waiting == 2
-    still.advance(5)
-    with pytest.raises(RateLimitError, match="100 tokens per 60 s is used up"):
+    still.advance(60)
+    with pytest.raises(RateLimitError, match="100 tokens per 60 s is used up") as caught:
         await calls[2]
+    assert caught.value.retry_after == pytest.approx(0.25)
     assert state(limit).waiting == 1
     await play(still, asyncio.gather(*calls[:2]))
 
@@ -318,6 +333,15 @@ async def test_those_ahead_count_when_it_is_clear_that_a_turn_comes_too_late(sti
     results = await play(still, asyncio.gather(*calls, return_exceptions=True))
     assert [type(result) for result in results] == [str, str, str, RateLimitError, RateLimitError]
     assert [result.retry_after for result in results[3:]] == [pytest.approx(30.15)] * 2
+
+
+async def test_a_call_that_needs_the_whole_limit_waits_for_all_of_it_and_no_longer(still):
+    service = Service(still)
+    provider = chain([RateLimit(tokens=100, count_tokens=COUNT)], service)
+    await chat(provider, unlimited(still), asking(50))
+    still.advance(10)
+    await play(still, chat(provider, unlimited(still), asking(90, max_tokens=None)))
+    assert service.moments == [0, pytest.approx(60.25)]
 
 
 async def test_a_local_refusal_is_not_retried(clock):
@@ -403,9 +427,10 @@ async def reserved(reply, *requests, most=10_000):
         (asking(101, max_tokens=40), 147),
         (asking(100, max_tokens=40, n=3), 225),
         (asking(100, max_tokens=None), 105 + 512),
+        (asking(100, max_tokens=None, n=3), 105 + 3 * 512),
         (EmbeddingRequest("100"), 105),
     ],
-    ids=["max_tokens", "rounded up", "several answers", "guessed", "embeddings"],
+    ids=["max_tokens", "rounded up", "several answers", "guessed", "several guessed", "embeddings"],
 )
 async def test_input_with_a_margin_and_the_output_are_reserved(request_, expected):
     assert await reserved(answer(1, 1), request_) == [expected]
@@ -444,10 +469,13 @@ async def test_the_real_usage_replaces_what_was_reserved(call, clock, real):
     "usage",
     [
         Usage(),
-        Usage(prompt_tokens=0, completion_tokens=0, untrusted=("completion_tokens",)),
+        *(
+            Usage(prompt_tokens=0, completion_tokens=0, total_tokens=0, untrusted=(count,))
+            for count in ("prompt_tokens", "completion_tokens", "total_tokens")
+        ),
         Usage(total_tokens=-1),
     ],
-    ids=["unknown", "untrusted", "negative"],
+    ids=["unknown", "untrusted input", "untrusted output", "untrusted total", "negative"],
 )
 async def test_an_unknown_usage_leaves_the_reservation(call, clock, usage):
     limit = RateLimit(tokens=1000, count_tokens=lambda _: 100)
@@ -458,10 +486,28 @@ async def test_an_unknown_usage_leaves_the_reservation(call, clock, usage):
     assert tokens(limit) == (1, 105 if call is embed else 106)
 
 
-async def test_a_total_alone_is_enough(clock):
+@pytest.mark.parametrize(
+    ("usage", "total"),
+    [
+        (Usage(total_tokens=42), 42),
+        (Usage(total_tokens=0), 0),
+        (Usage(prompt_tokens=0, completion_tokens=0), 0),
+        (Usage(prompt_tokens=9, completion_tokens=4, untrusted=("cached_tokens",)), 13),
+    ],
+    ids=["a total alone", "nothing", "no tokens", "an untrusted part that is counted elsewhere"],
+)
+async def test_a_usage_that_says_enough_is_believed(clock, usage, total):
+    limit = RateLimit(tokens=1000, count_tokens=lambda _: 100)
+    await chat(chain([limit], MockProvider(evolve(answer(), usage=usage))), unlimited(clock))
+    assert tokens(limit) == (1, total)
+
+
+async def test_an_embedding_service_that_counts_output_is_believed(clock):
     limit = RateLimit(tokens=1000, count_tokens=COUNT)
-    await chat(chain([limit], MockProvider(evolve(answer(), usage=Usage(total_tokens=42)))), unlimited(clock))
-    assert tokens(limit) == (1, 42)
+    usage = Usage(prompt_tokens=9, completion_tokens=4)
+    mock = MockProvider(embeddings_func=lambda _: EmbeddingResponse([[1.0]], usage=usage))
+    await embed(chain([limit], mock), unlimited(clock))
+    assert tokens(limit) == (1, 13)
 
 
 async def test_what_a_call_takes_beyond_its_reservation_delays_the_next(clock):
@@ -489,14 +535,15 @@ async def test_room_that_is_not_enough_for_the_next_does_not_wake_it(still):
 
 
 UNSENT = [
+    BudgetExceededError(),
     CircuitOpenError(),
+    ClientClosedError(),
+    DryRunStop(),
     RateLimitError(kind="local"),
     UnsupportedFeatureError(),
     ConfigError(),
-    ConnectError(kind="refused"),
-    ConnectError(kind="dns"),
-    TimeoutError(phase="connect"),
-    TimeoutError(phase="pool"),
+    *(ConnectError(kind=kind) for kind in ("refused", "dns", "tls", "tls_eof", "proxy", "fd")),
+    *(TimeoutError(phase=phase) for phase in ("pool", "connect", "tls")),
 ]
 SENT = [
     ServerError(),
@@ -535,6 +582,29 @@ async def test_a_refused_connection_after_another_attempt_inside_still_counts(cl
     with pytest.raises(ConnectError):
         await chat(chain([limit, Retry(2, base=0)], mock), unlimited(clock))
     assert tokens(limit)[0] == 1
+
+
+async def test_a_refused_connection_after_an_attempt_that_was_counted_costs_nothing_more(clock):
+    limit = RateLimit(requests=5)
+    mock = MockProvider([ServerError(), ConnectError(kind="refused")])
+    with pytest.raises(ConnectError):
+        await chat(chain([Retry(2, base=0), limit], mock), unlimited(clock))
+    assert tokens(limit)[0] == 1
+
+
+async def test_a_call_that_was_not_sent_makes_room_for_the_next_at_once(still):
+    async def refuse(_):
+        await still.sleep(5)
+        raise ConnectError(kind="refused")
+
+    limit = RateLimit(requests=1)
+    first = asyncio.create_task(chat(chain([limit], MockProvider(chat_func=refuse)), unlimited(still)))
+    await quiet()
+    service = Service(still)
+    await play(still, chat(chain([limit], service), unlimited(still)))
+    assert service.moments == [5]
+    with pytest.raises(ConnectError):
+        await first
 
 
 async def test_an_answer_from_a_cache_inside_costs_nothing(clock):
@@ -651,6 +721,18 @@ async def test_a_stream_left_after_its_usage_has_taken_just_that(clock):
         await anext(reading)
         await anext(reading)
     assert tokens(limit) == (1, 12)
+
+
+@pytest.mark.parametrize(
+    ("usage", "total"), [(USED, 12), (Usage(prompt_tokens=5), 5 + 14)], ids=["whole", "of the input alone"]
+)
+async def test_a_stream_that_breaks_off_after_its_usage_has_taken_just_that(clock, usage, total):
+    limit = of_tokens()
+    end = ChatStreamChunk(finish_reason="stop", usage=usage)
+    reading = await opened_stream(limit, (WORDS, end, ServerError()), clock)
+    with pytest.raises(StreamInterruptedError):
+        await collect_from(reading)
+    assert tokens(limit) == (1, total)
 
 
 async def test_a_stream_cancelled_while_it_is_read_has_taken_what_was_seen(still):
@@ -801,6 +883,18 @@ async def test_what_the_service_has_left_holds_the_next_call_back(call, clock):
     assert clock.slept == [7]
 
 
+async def test_without_learn_the_headers_of_a_stream_are_not_listened_to(clock):
+    async def chunks():
+        yield A
+        yield LAST
+
+    mock = MockProvider(chat_stream_func=lambda _: ChatStream(chunks(), head=answer(rate_limit=FULL)))
+    provider = chain([RateLimit(requests=100, learn=False)], mock)
+    for _ in range(2):
+        await stream(provider, unlimited(clock))
+    assert clock.slept == []
+
+
 async def test_a_stream_is_learnt_from_as_it_opens(still):
     limit = RateLimit()
 
@@ -848,6 +942,74 @@ async def test_tokens_left_at_the_service_are_kept_to_without_a_limit_of_ours(cl
     for size in (0, 40, 60):
         await chat(provider, unlimited(clock), asking(size))
     assert clock.slept == [7]
+
+
+def told_tokens(remaining):
+    return RateLimitInfo(remaining_tokens=remaining, reset_tokens=7.0)
+
+
+async def test_tokens_of_our_limit_are_counted_when_what_the_service_said_is_over(clock):
+    limit = RateLimit(tokens=100, count_tokens=COUNT)
+    provider = chain([limit], MockProvider([answer(1, 1, rate_limit=told_tokens(50)), answer()]))
+    await chat(provider, unlimited(clock))
+    clock.advance(8)
+    await chat(provider, unlimited(clock), asking(40))
+    assert tokens(limit) == (2, 2 + 43)
+
+
+async def test_what_a_call_does_not_use_it_gives_back_to_what_the_service_has_left(clock):
+    replies = [answer(1, 1, rate_limit=told_tokens(100)), answer(10, 1), answer(10, 1)]
+    provider = chain([RateLimit(count_tokens=COUNT)], MockProvider(replies))
+    for size in (0, 80, 80):
+        await chat(provider, unlimited(clock), asking(size))
+    assert clock.slept == []
+
+
+async def test_what_a_call_uses_beyond_its_reservation_is_not_left_at_the_service(clock):
+    replies = [answer(1, 1, rate_limit=told_tokens(100)), answer(70, 1), answer(10, 1)]
+    provider = chain([RateLimit(count_tokens=COUNT)], MockProvider(replies))
+    for size in (0, 10, 40):
+        await chat(provider, unlimited(clock), asking(size))
+    assert clock.slept == [7]
+
+
+@pytest.mark.parametrize(
+    "info", [evolve(FULL, remaining_requests=1), told_tokens(100)], ids=["a request", "its tokens"]
+)
+async def test_a_call_that_was_not_sent_takes_nothing_of_what_the_service_has_left(clock, info):
+    refused = ConnectError(kind="refused")
+    provider = chain(
+        [RateLimit(count_tokens=COUNT)], MockProvider([answer(1, 1, rate_limit=info), refused, refused, "yes"])
+    )
+    await chat(provider, unlimited(clock))
+    for _ in range(2):
+        with pytest.raises(ConnectError):
+            await chat(provider, unlimited(clock), asking(80))
+    assert await chat(provider, unlimited(clock), asking(80)) == "yes"
+    assert clock.slept == []
+
+
+async def test_a_call_from_before_tokens_mattered_is_not_taken_from_what_is_left(still):
+    """The service had counted it when it answered a later one."""
+    script = [
+        (5, answer(900, 1)),
+        (0, answer(1, 1, rate_limit=told_tokens(1000))),
+        (6, answer(1, 1, rate_limit=told_tokens(100))),
+        (0, answer(1, 1)),
+    ]
+
+    async def reply(_):
+        seconds, reply = script.pop(0)
+        await still.sleep(seconds)
+        return reply
+
+    provider = chain([RateLimit(count_tokens=COUNT)], MockProvider(chat_func=reply))
+    early = asyncio.create_task(chat(provider, unlimited(still)))
+    await quiet()
+    await play(still, chat(provider, unlimited(still)))
+    await play(still, asyncio.gather(early, chat(provider, unlimited(still))))
+    await play(still, chat(provider, unlimited(still), asking(60)))
+    assert still.monotonic() == 6
 
 
 async def test_a_higher_limit_of_the_service_does_not_raise_ours(clock):
@@ -935,7 +1097,7 @@ async def test_a_deadline_before_the_service_wants_to_be_asked_is_refused_at_onc
     provider = chain([RateLimit()], MockProvider([RateLimitError(retry_after=20), "yes"]))
     with pytest.raises(RateLimitError):
         await chat(provider, unlimited(clock))
-    with pytest.raises(RateLimitError, match="the service allows no more for now") as caught:
+    with pytest.raises(RateLimitError, match=r"^the service allows no more for now: the wait") as caught:
         await chat(provider, within(clock, 10))
     assert (caught.value.kind, caught.value.retry_after, clock.slept) == ("local", 20, [])
 
@@ -1022,6 +1184,12 @@ async def test_observers_hear_at_once_how_long_a_place_in_the_queue_takes(still)
     provider = chain([RateLimit(requests=1, per=10)], MockProvider(answer(), model="m"))
     waits = [("requests", 10.05), ("requests", 20.1), ("requests", 30.15)]
     assert await told(still, provider, *[REQUEST] * 4) == waits
+
+
+async def test_the_tokens_of_those_ahead_count_in_what_observers_hear(still):
+    provider = chain([RateLimit(tokens=100, count_tokens=COUNT)], MockProvider(answer(), model="m"))
+    waits = await told(still, provider, *[asking(90)] * 4)
+    assert waits[:3] == [("tokens", 60.25), ("tokens", 60.25), ("tokens", 120.5)]
 
 
 async def test_observers_hear_again_when_it_takes_longer(still):
@@ -1122,7 +1290,34 @@ def test_a_pace_that_takes_too_long_refuses_at_once():
     results, ended = paced(crowd())
     assert results[:3] == ["yes"] * 3 and ended == pytest.approx(2)
     assert [(error.kind, error.retry_after) for error in results[3:]] == [("local", pytest.approx(3))] * 2
-    assert "calls leave at the pace= of this limit" in str(results[3])
+    assert str(results[3]).startswith("calls leave at the pace= of this limit: the wait would be 3 s")
+
+
+def test_each_model_has_a_pace_of_its_own():
+    clock = LoopClock()
+    service = Service(clock)
+
+    async def crowd():
+        provider = chain([RateLimit(pace=1)], service)
+        await asyncio.gather(*(chat(provider, unlimited(clock), asking(model=model)) for model in "ab"))
+
+    paced(crowd())
+    assert service.moments == [0, 0]
+
+
+def test_observers_hear_of_a_pace_and_then_of_the_limit():
+    clock = LoopClock()
+    events, context = [], unlimited(clock)
+    context.observe(events.append)
+
+    async def crowd():
+        provider = chain([RateLimit(requests=1, per=10, pace=1)], MockProvider())
+        await chat(provider, unlimited(clock))
+        await chat(provider, context)
+
+    paced(crowd())
+    waits = [(event.detail, event.delay) for event in events if event.kind == "limit"]
+    assert waits == [("pace", pytest.approx(1)), ("requests", pytest.approx(9.05))]
 
 
 async def test_a_pace_is_waited_for_no_longer_than_the_call_may(still):
@@ -1222,6 +1417,58 @@ async def test_destinations_at_rest_are_forgotten_when_there_are_too_many(clock)
     await chat(provider, unlimited(clock), asking(model="new"))
     models = {where.model for where in limit.state()}
     assert len(models) == MOST and "at rest" not in models
+
+
+def line(limit):
+    (only,) = limit._lines
+    return only
+
+
+async def test_a_destination_with_a_call_under_way_is_not_at_rest(still):
+    limit = RateLimit()
+    call = asyncio.create_task(chat(chain([limit], Service(still, seconds=5)), unlimited(still)))
+    await quiet()
+    assert not line(limit).idle()
+    await play(still, call)
+    assert line(limit).idle()
+
+
+async def test_a_destination_whose_service_asked_for_silence_is_not_at_rest(clock):
+    limit = RateLimit()
+    with pytest.raises(RateLimitError):
+        await chat(chain([limit], MockProvider(RateLimitError(retry_after=20))), unlimited(clock))
+    clock.advance(15)
+    assert (line(limit).idle(), state(limit).not_before) == (False, 5)
+    clock.advance(5)
+    assert (line(limit).idle(), state(limit).not_before) == (True, 0)
+
+
+async def test_a_destination_that_somebody_waits_for_is_not_at_rest(still):
+    limit = RateLimit()
+    provider = chain([limit], MockProvider([answer(rate_limit=FULL), "yes"]))
+    await chat(provider, unlimited(still))
+    assert line(limit).idle()
+    waiting = asyncio.create_task(chat(provider, unlimited(still)))
+    await quiet()
+    assert not line(limit).idle()
+    await play(still, waiting)
+
+
+async def test_a_destination_whose_window_is_not_empty_is_not_at_rest(clock):
+    limit = RateLimit(requests=5)
+    await chat(chain([limit], MockProvider()), unlimited(clock))
+    assert (line(limit).idle(), state(limit).requests) == (False, 1)
+    clock.advance(61)
+    assert (line(limit).idle(), state(limit).requests) == (True, 0)
+
+
+async def test_a_destination_that_is_charged_later_is_not_at_rest(still):
+    limit = RateLimit(tokens=100, count_tokens=COUNT)
+    service = Service(still, answer(150, 0), seconds=100)
+    await play(still, chat(chain([limit], service), unlimited(still), asking(90)))
+    assert (tokens(limit), line(limit).idle()) == ((0, 54), False)
+    still.advance(61)
+    assert line(limit).idle()
 
 
 # --- clocks ---
