@@ -271,22 +271,23 @@ async def cancel(stream):
 
 
 @pytest.mark.parametrize(
-    ("how", "error"),
+    ("how", "error", "said"),
     [
-        (ChatStream.close, StreamClosedError),
-        (lambda stream: stream.interrupt(ClientClosedError("gone")), ClientClosedError),
-        (cancel, StreamClosedError),
-        (fail, ConnectError),
+        (ChatStream.close, StreamClosedError, "this stream was closed before its first output"),
+        (lambda stream: stream.interrupt(ClientClosedError("gone")), ClientClosedError, "gone"),
+        (cancel, StreamClosedError, "this stream was closed before its first output"),
+        (fail, ConnectError, "reset"),
     ],
     ids=["closed", "interrupted", "cancelled", "failed"],
 )
-async def test_a_commit_after_the_end_says_how_it_ended_and_asks_the_source_no_more(how, error):
+async def test_a_commit_after_the_end_says_how_it_ended_and_asks_the_source_no_more(how, error, said):
     told = Told(HEAD, HEAD, ConnectError("reset"), A, LAST)
     await anext(told.stream)
     await how(told.stream)
     given = told.source.given
-    with pytest.raises(error):
+    with pytest.raises(error) as caught:
         await told.stream.commit()
+    assert str(caught.value) == said
     assert told.source.given == given and len(told.ends) == 2
 
 
