@@ -128,7 +128,7 @@ class SQLiteFile:
         removed = 0
         while True:
             with self._opened() as db, _transaction(db):
-                part = db.execute(f"DELETE FROM entries WHERE id IN ({chosen})", bounds).rowcount  # noqa: S608
+                part = db.execute(f"DELETE FROM entries WHERE id IN ({chosen})", bounds).rowcount  # noqa: S608  # as above
             removed += part
             if part < CLEARED:
                 return removed

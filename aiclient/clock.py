@@ -58,7 +58,7 @@ class SystemClock:
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """Run `callback` on the running event loop after `seconds`."""
-        import asyncio  # noqa: PLC0415
+        import asyncio  # noqa: PLC0415  # as above
 
         return asyncio.get_running_loop().call_later(seconds, callback)
 

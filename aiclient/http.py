@@ -150,7 +150,7 @@ class _Target(NamedTuple):
 @functools.lru_cache(maxsize=512)
 def _target(url: str) -> _Target:
     """Parse a URL, once for each: there are a few per service, and it would cost as much as encoding the request."""
-    import httpx  # noqa: PLC0415
+    import httpx  # noqa: PLC0415  # loaded with the first exchange
 
     try:
         parsed = httpx.URL(url)
@@ -167,7 +167,7 @@ def _context(scheme: str) -> ssl.SSLContext:
     """Return the TLS context that the process shares: each costs 20 ms of CPU."""
     if scheme == "http":
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used, but httpx would make one for each connection
-    import httpx  # noqa: PLC0415
+    import httpx  # noqa: PLC0415  # loaded with the first exchange
 
     context = httpx.create_ssl_context(trust_env=False)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -213,7 +213,7 @@ def _pool(limits: HTTPLimits, verify: ssl.SSLContext | None, origin: str) -> Poo
 
 
 def _transport(verify: ssl.SSLContext | None, scheme: str) -> httpx.AsyncHTTPTransport:
-    import httpx  # noqa: PLC0415
+    import httpx  # noqa: PLC0415  # loaded with the first exchange
 
     context = verify if verify is not None and scheme == "https" else _context(scheme)
     one = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=None)
@@ -269,7 +269,7 @@ class _Lease:
         elif event == "http11.send_request_headers.started":
             self._limits.wait()
 
-    def end(self, clean: bool) -> None:  # noqa: FBT001
+    def end(self, clean: bool) -> None:  # noqa: FBT001  # handed on as a callback of one argument
         """Give both back: the socket first, so that there are never more of them than permits."""
         connection, self._connection = self._connection, None
         if connection is not None:
@@ -284,7 +284,7 @@ class _Lease:
 
 def _request(call: HTTPCall, target: _Target, lease: _Lease) -> httpx.Request:
     """Encode the call; httpx is given everything ready, because adding headers is what costs it most."""
-    import httpx  # noqa: PLC0415
+    import httpx  # noqa: PLC0415  # loaded with the first exchange
 
     headers = list(_encoded(call))
     names = {name.lower() for name, _ in headers}
@@ -348,7 +348,7 @@ class CallersClient:
         if closing:
             await asyncio.wait(closing)
 
-    def _end(self, response: Any, clean: bool) -> None:  # noqa: FBT001
+    def _end(self, response: Any, clean: bool) -> None:  # noqa: FBT001  # the last argument of a callback
         """Close an answer that was not read to its end: its pool would count the connection as busy for ever."""
         if not clean:
             task = asyncio.get_running_loop().create_task(response.aclose())

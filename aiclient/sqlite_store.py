@@ -170,12 +170,12 @@ def _before_fork() -> None:
     _registry.acquire()  # through the fork, in which no other thread may hold it
     _forking.extend(_open)
     for store in _forking:
-        store._before_fork()  # noqa: SLF001
+        store._before_fork()  # noqa: SLF001  # this module's own
 
 
 def _after_fork(*, in_child: bool) -> None:
     for store in _forking:
-        store._after_fork(in_child=in_child)  # noqa: SLF001
+        store._after_fork(in_child=in_child)  # noqa: SLF001  # this module's own
     _forking.clear()
     _registry.release()
 

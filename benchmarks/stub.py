@@ -93,7 +93,7 @@ held: list[tuple[asyncio.Transport, tuple[bytes, ...]]] = []
 
 class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.out: asyncio.Transport = transport  # type: ignore[assignment]
+        self.out: asyncio.Transport = transport  # type: ignore[assignment]  # a loop gives a server nothing else
         self.buffer = b""
 
     def data_received(self, data: bytes) -> None:

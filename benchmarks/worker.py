@@ -10,7 +10,7 @@ import time
 
 BEGAN = time.process_time()
 
-from clients import CLIENTS  # noqa: E402
+from clients import CLIENTS  # noqa: E402  # the time that imports take counts
 
 IN_FLIGHT = (64, 256)
 CHUNKS = (256, 2048)

@@ -317,7 +317,7 @@ def plain_httpx(url: str, pool: int, *, verify: ssl.SSLContext | None) -> Subjec
 def sabotage(twin: str) -> None:
     """Break the way out of an exchange."""
     if twin == "no-close":
-        Connection.close = lambda self: setattr(self, "stream", None)  # type: ignore[method-assign]
+        Connection.close = lambda self: setattr(self, "stream", None)
     elif twin == "no-trace":  # blind while the TLS handshake lasts; shows with --tls only
         seeing = _Lease.trace
 
@@ -327,7 +327,7 @@ def sabotage(twin: str) -> None:
             else:
                 await seeing(self, event, info)
 
-        _Lease.trace = trace  # type: ignore[method-assign]
+        _Lease.trace = trace
     else:
         whole = _Lease.end
 
@@ -335,7 +335,7 @@ def sabotage(twin: str) -> None:
             self.held = self.held and clean
             whole(self, clean)
 
-        _Lease.end = end  # type: ignore[method-assign]
+        _Lease.end = end
 
 
 # --- the server, in a process of its own ---

@@ -378,9 +378,9 @@ async def test_leaving_early_through_three_layers_closes_the_source_at_once_and_
 
 async def test_what_is_not_a_provider_is_refused_by_name():
     with pytest.raises(InvalidProviderError, match="the class MockProvider"):
-        AsyncClient(MockProvider)  # type: ignore[arg-type]
+        AsyncClient(MockProvider)
     with pytest.raises(InvalidProviderError, match="int"):
-        AsyncClient(3)  # type: ignore[arg-type]
+        AsyncClient(3)
     with pytest.raises(ConfigError, match="max_attempts"):
         AsyncClient(MockProvider(), max_attempts=0)
 

@@ -255,7 +255,7 @@ async def scene(seed, names):
                 await asyncio.sleep(0)
             assert asyncio.all_tasks() == tasks
             assert chain.held() == NOTHING
-        except BaseException as error:
+        except BaseException as error:  # whatever it is, with what it takes to see it again; raised again
             error.add_note(f"seed {seed}, step {step} ({act.__name__}): {' -> '.join(names)}")
             raise
         chain.clock.advance(rng.choice([0.0, 0.3, 2.0, 10.0]))

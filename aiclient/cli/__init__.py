@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -60,8 +61,6 @@ def _guarded(arguments: argparse.Namespace) -> int:
 
 def _detach_output() -> None:
     """Point standard output at nothing, so that the interpreter's last flush does not fail on the broken pipe."""
-    import os  # noqa: PLC0415
-
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

@@ -140,11 +140,10 @@ class Retry(Layer):
         return not never and self._chosen(error)
 
     def _wait(self, state: RetryCallState) -> float:
-        asked = _error(state).retry_after
+        asked, chance = _error(state).retry_after, random.random()  # noqa: S311  # jitter keeps no secret
         if asked is not None:
-            return asked + random.random() * min(0.1 * asked, MOST_JITTER)  # noqa: S311  # jitter keeps no secret
-        longest = min(self.cap, self.base * 2.0 ** min(state.attempt_number - 1, 64))
-        return random.random() * longest  # noqa: S311
+            return asked + chance * min(0.1 * asked, MOST_JITTER)
+        return chance * min(self.cap, self.base * 2.0 ** min(state.attempt_number - 1, 64))
 
     def _stop(self, state: RetryCallState, run: _Run) -> bool:
         error = _error(state)
@@ -172,7 +171,7 @@ class _Run:
         self._quotas = retry._quotas  # noqa: SLF001  # its own half
         self._key = destination(inner)
         self._allowed = True
-        self.clock = retry._clock or context.clock  # noqa: SLF001
+        self.clock = retry._clock or context.clock  # noqa: SLF001  # its own half
         self.context = context
         self.worth_it = False
         """Whether the last failure is one that is tried again."""

@@ -105,7 +105,7 @@ def _transport(
     data = body.encode() if isinstance(body, str) else body
     request = Request(url, data=data, headers=dict(headers or {}), method=method)  # noqa: S310  # google-auth's URLs
     try:
-        with urlopen(request, timeout=timeout or _LONGEST_REFRESH) as answer:  # noqa: S310
+        with urlopen(request, timeout=timeout or _LONGEST_REFRESH) as answer:  # noqa: S310  # as above
             return _Answer(answer.status, dict(answer.headers), answer.read())
     except HTTPError as error:
         return _Answer(error.code, dict(error.headers), error.read())

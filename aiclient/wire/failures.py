@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from attrs import evolve
 
@@ -239,8 +240,6 @@ def _escaped(char: str) -> str:
 
 
 def _redirect(status: int, headers: Mapping[str, str], facts: HeaderFacts) -> ProtocolError:
-    from urllib.parse import urlsplit  # noqa: PLC0415
-
     try:
         host = urlsplit(headers.get("location", "")).hostname
     except ValueError:

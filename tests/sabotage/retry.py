@@ -60,8 +60,8 @@ SABOTAGE = [
     ),
     (
         "middleware/retry.py",
-        "            return asked + random.random()",
-        "            return random.random()",
+        "            return asked + chance",
+        "            return chance",
         LAYER + "test_a_wait_that_the_service_names_is_the_least_with_a_little_jitter",
     ),
     (
@@ -84,8 +84,8 @@ SABOTAGE = [
     ),
     (
         "middleware/retry.py",
-        "longest = min(self.cap, self.base * 2.0 ** min(state.attempt_number - 1, 64))",
-        "longest = self.base * 2.0 ** min(state.attempt_number - 1, 64)",
+        "min(self.cap, self.base * 2.0 ** min(state.attempt_number - 1, 64))",
+        "self.base * 2.0 ** min(state.attempt_number - 1, 64)",
         LAYER + "test_the_wait_is_random_between_nothing_and_an_exponential_with_a_cap",
     ),
     (
