@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .composition import compose, destinations, find
     from .context import CallContext, CallEvent, Timeouts
     from .dryrun import DryRunReport
+    from .ends import End
     from .errors import (
         AIClientDeprecationWarning,
         AIClientError,
@@ -109,7 +110,7 @@ if TYPE_CHECKING:
     from .secrets import SecretStr
     from .sqlite_store import SQLiteStore
     from .store import MemoryStore, Store, StoreSize
-    from .stream import ChatStream, End
+    from .stream import ChatStream
     from .sync import Client, RequestBuilder
     from .syncstream import Stream
     from .transport import HTTPLimits
@@ -281,7 +282,7 @@ _WHERE = {
     "EmbeddingRequest": ".request",
     "EmbeddingResponse": ".response",
     "EmptyMessagesError": ".errors",
-    "End": ".stream",
+    "End": ".ends",
     "Failover": ".priority",
     "FailoverState": ".priority",
     "HTTPCall": ".request",

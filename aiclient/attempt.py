@@ -14,12 +14,13 @@ from attrs import evolve
 
 from .composition import compose, destinations, find
 from .context import CallContext, CallEvent
+from .ends import End
 from .errors import AIClientError, ConfigError, DryRunStop, Phase, StreamInterruptedError, TimeoutError, outcome
 from .gate import Alarm
 from .provider import Layer, Layered, Middleware, Provider, ProviderInfo, observed
 from .request import AnyRequest, ChatRequest
 from .response import NO_USAGE, Attempt, ChatResponse, Cost, EmbeddingResponse
-from .stream import ChatStream, End
+from .stream import ChatStream
 
 if TYPE_CHECKING:
     from .provider import Q, R
@@ -41,12 +42,12 @@ class Attempts(Layer):
     async def around(self, request: Q, inner: Provider, call_next: Callable[[Q], Awaitable[R]]) -> R:
         """Do one exchange within its time limits, and journal it."""
         exchange = _Exchange.begin(request, inner)
-        return await observed(exchange.limited(call_next(request)), exchange.end)
+        return await observed(exchange.limited(call_next, request), exchange.end)
 
     async def chat_stream(self, request: ChatRequest, inner: Provider) -> ChatStream:
         """Open a stream; the limit for the first output counts from here."""
         exchange = _Exchange.begin(request, inner, stream=True)
-        return await observed(exchange.opened(inner.chat_stream(request)), exchange.end)
+        return await observed(exchange.opened(inner.chat_stream, request), exchange.end)
 
 
 class _Exchange:
@@ -106,20 +107,30 @@ class _Exchange:
         if context.observers:
             context.emit(CallEvent("attempt_started", self._where.name, self._model, self._number))
 
-    async def limited(self, call: Awaitable[T]) -> T:
+    async def limited(self, send: Callable[[Q], Awaitable[R]], request: Q) -> R:
         """Await the call within the attempt's and the total limit."""
-        return self._checked(await self._guarded(call, self._ends, self._phase), (ChatResponse, EmbeddingResponse))
+        answer = await self._guarded(self._begun(send, request), self._ends, self._phase)
+        return self._checked(answer, (ChatResponse, EmbeddingResponse))
 
-    async def opened(self, call: Awaitable[ChatStream]) -> ChatStream:
+    async def opened(self, send: Callable[[ChatRequest], Awaitable[ChatStream]], request: ChatRequest) -> ChatStream:
         """Open a stream within the limit for its first output; it stays under its limits while it is read."""
         limits = self._context.timeouts
         first = math.inf if limits.first_output is None else self._began + limits.first_output
-        opening = self._guarded(call, *min((first, "first_output"), (self._ends, self._phase)))
+        opening = self._guarded(self._begun(send, request), *min((first, "first_output"), (self._ends, self._phase)))
         stream = self._checked(await opening, (ChatStream,))
         idle = math.inf if limits.idle is None else limits.idle
         stream.limit(self._context.clock, ends=self._ends, phase=self._phase, first=first, idle=idle)
         stream.on_first_output(self._note_first)
         return stream
+
+    def _begun(self, send: Callable[[Q], Awaitable[T]], request: Q) -> Awaitable[T]:
+        call = send(request)
+        if not hasattr(call, "__await__"):
+            method = getattr(send, "__name__", "a method")
+            raise ConfigError(
+                f"{method} of the provider {self._where.name!r} returned {type(call).__name__}: it must be `async def`"
+            )
+        return call
 
     async def _guarded(self, call: Awaitable[T], ends: float, phase: Phase) -> T:
         alarm = Alarm(self._context.clock)

@@ -15,6 +15,7 @@ from .clock import SYSTEM, Clock
 from .composition import is_provider
 from .context import DEFAULT_EXTRA_ATTEMPTS, CallContext, Timeouts
 from .dryrun import DryRunReport, report_of
+from .ends import End
 from .errors import AIClientWarning, ClientClosedError, ConfigError, InvalidMessageError, InvalidProviderError
 from .explain import explain
 from .inflight import CallInFlight
@@ -26,7 +27,7 @@ from .provider import Middleware, Provider, Q, R, opened, release
 from .registry import provider_for
 from .request import ChatRequest, EmbeddingRequest, check
 from .response import ChatResponse, EmbeddingResponse
-from .stream import ChatStream, End
+from .stream import ChatStream
 
 __all__ = ["AsyncClient", "Prompt"]
 

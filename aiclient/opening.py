@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
-from typing import Any
+from typing import Any, TypeVar
 
 from .chunks import ChatStreamChunk, Fold, ToolCallDelta
 from .messages import Part, ReasoningPart, RefusalPart, TextPart, ToolCall
 from .response import ChatResponse
 from .stream import ChatStream
 
-__all__ = ["OpenStream", "collect", "replay"]
+__all__ = ["OpenStream", "collect", "committed", "replay"]
+
+R = TypeVar("R")
 
 
 class OpenStream:
@@ -38,6 +40,18 @@ async def collect(opening: Awaitable[ChatStream]) -> ChatResponse:
         async for _ in stream:
             pass
         return stream.response
+
+
+async def committed(call: Awaitable[R]) -> R:
+    """Await an answer, of a stream its first output; what fails before leaves nothing open."""
+    result = await call
+    if isinstance(result, ChatStream):
+        try:
+            await result.commit()
+        except BaseException:  # a bug in what looks on would leave the stream open; raised again
+            await result.close()
+            raise
+    return result
 
 
 def replay(response: ChatResponse) -> ChatStream:

@@ -30,11 +30,12 @@ from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar, cast, runtime_ch
 from attrs import evolve, frozen
 
 from .context import CallContext, Timeouts
+from .ends import End, OnEnd
 from .errors import AIClientError, UnsupportedFeatureError
 from .opening import replay
 from .request import ChatRequest, EmbeddingRequest
 from .response import ChatResponse, EmbeddingResponse
-from .stream import ChatStream, End, OnEnd
+from .stream import ChatStream
 
 __all__ = [
     "BaseProvider",
@@ -252,6 +253,9 @@ class Layered(Wrapper):
     def __init__(self, layer: Layer, inner: Provider) -> None:
         super().__init__(inner)
         self.layer = layer
+
+    def __repr__(self) -> str:
+        return f"<{self.layer!r} around {self.inner!r}>"
 
     async def chat(self, request: ChatRequest, /) -> ChatResponse:
         """Let the layer do the call, inside a context."""

@@ -16,47 +16,25 @@ import math
 import warnings
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final, NoReturn, Self, TypeAlias
+from collections.abc import AsyncIterator, Callable
+from typing import Final, NoReturn, Self
 
 from attrs import evolve, frozen
 
 from .chunks import ChatStreamChunk, Fold
 from .clock import SYSTEM, Clock
-from .errors import AIClientError, ClientClosedError, Phase, ProtocolError, StreamClosedError, StreamInterruptedError
+from .ends import CLOSING, End, OnEnd, graver, interrupted, survived
+from .errors import AIClientError, Phase, ProtocolError, StreamClosedError
 from .gate import Alarm
-from .response import ChatResponse, EmbeddingResponse, Outcome
+from .response import ChatResponse, Outcome
 
-__all__ = ["ChatStream", "End", "OnEnd"]
+__all__ = ["ChatStream"]
 
 READ_ON_SECONDS: Final = 0.25
 """How long `close` reads on after a finish reason, for the usage and to keep the connection."""
 
 READ_ON_CHUNKS: Final = 64
 """How many chunks it reads at most meanwhile."""
-
-
-@frozen
-class End:
-    """How an exchange ended.
-
-    Args:
-        outcome: `completed` if the last chunk was received; it speaks of the exchange, not of how far the reader read.
-        response: The answer as far as it was received; None when there is none.
-        error: What it failed with.
-    """
-
-    outcome: Outcome
-    response: ChatResponse | EmbeddingResponse | None = None
-    error: BaseException | None = None
-
-
-_CLOSING: Final = (StreamClosedError, ClientClosedError)
-"""Errors of a stream that was closed from our side: they say nothing about its source."""
-
-OnEnd: TypeAlias = Callable[[End], Awaitable[ChatResponse | EmbeddingResponse | None]]
-"""Told of an end; may return an amended answer. It is awaited in the reader's task: what must survive a cancellation there
-runs under `uninterrupted`."""
 
 
 class ChatStream:
@@ -310,7 +288,7 @@ class ChatStream:
                 await self._end_source()
             return chunk
         if self._committed and isinstance(failure, AIClientError) and not self._worded(failure):
-            failure = self._interrupted(failure)
+            failure = interrupted(failure)
         return await self._fail(failure)
 
     def _receive(self, chunk: ChatStreamChunk) -> None:
@@ -330,7 +308,7 @@ class ChatStream:
         """Release the connection: the last chunk has come."""
         self._received = True
         self._alarm.stop()
-        trouble = await _survived(self._close_source())
+        trouble = await survived(self._close_source())
         if trouble is not None:  # whoever waited may be a layer that has not handed the stream on yet
             await self._finish("completed")
             raise trouble
@@ -338,29 +316,14 @@ class ChatStream:
     async def _fail(self, failure: Exception) -> NoReturn:
         if isinstance(failure, AIClientError):
             failure.partial = failure.partial or self.partial
-        await self._finish("abandoned" if isinstance(failure, _CLOSING) else "failed", failure)
+        await self._finish("abandoned" if isinstance(failure, CLOSING) else "failed", failure)
         raise failure
 
     def _worded(self, failure: AIClientError) -> bool:
         """Whether it says all that there is to say: we closed the stream ourselves, or the one that is relayed has spoken."""
-        if isinstance(failure, _CLOSING):
+        if isinstance(failure, CLOSING):
             return True
         return failure is not self._alarm.error and getattr(self._source, "relays", False)
-
-    def _interrupted(self, cause: AIClientError) -> StreamInterruptedError:
-        error = StreamInterruptedError(
-            f"the stream broke off after its first output: {cause}",
-            provider=cause.provider,
-            model=cause.model,
-            status_code=cause.status_code,
-            code=cause.code,
-            kind=cause.category,
-            phase=cause.phase,
-            request_id=cause.request_id,
-            retry_after=cause.retry_after,
-        )
-        error.__cause__ = cause
-        return error
 
     async def _finish(self, outcome: Outcome, error: BaseException | None = None) -> None:
         """Close the source, then tell the end to everyone who asked, inner layers first; once."""
@@ -370,9 +333,9 @@ class ChatStream:
         self._alarm.stop()
         if outcome != "completed":
             self._kept.clear()
-        trouble = await _survived(self._close_source())
+        trouble = await survived(self._close_source())
         for tell in self._tell:
-            trouble = _graver(trouble, await _survived(self._tell_one(tell)))
+            trouble = graver(trouble, await survived(self._tell_one(tell)))
         if self._quiet is not None and not self._quiet.done():
             self._quiet.set_result(None)
         if trouble is None:
@@ -422,20 +385,6 @@ def _nothing() -> None:
     """Stand in for the `take` of a source that has none."""
 
 
-async def _survived(work: Awaitable[None]) -> BaseException | None:
-    """Run one step of the end and return what it raised: the steps after it must run all the same."""
-    try:
-        await work
-    except BaseException as error:  # noqa: BLE001  # raised again when the stream has ended
-        return error
-    return None
-
-
-def _graver(one: BaseException | None, other: BaseException | None) -> BaseException | None:
-    """Return the one to raise of two: a cancellation, else the later."""
-    return one if other is None or isinstance(one, asyncio.CancelledError) else other
-
-
 @frozen
 class _Limits:
     clock: Clock
@@ -444,7 +393,7 @@ class _Limits:
     first: float
     idle: float
 
-    def of_next(self, committed: bool) -> tuple[float, Phase]:  # noqa: FBT001
+    def of_next(self, committed: bool) -> tuple[float, Phase]:  # noqa: FBT001  # its only argument, on every wait
         """Return when the next chunk must have come, and what to call it if it has not."""
         at = self.clock.monotonic() + self.idle if committed else self.first
         if at < self.ends:

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiclient import Client, Layer, Provider, observed
+from aiclient.ends import End
 from aiclient.middleware import Retry, middleware
-from aiclient.stream import End
 from aiclient.testutil import FakeClock, MockProvider, fixtures
 
 

@@ -14,6 +14,7 @@ from aiclient.composition import find
 from aiclient.context import CallContext, Timeouts
 from aiclient.errors import (
     AIClientError,
+    ConfigError,
     DryRunStop,
     OverloadedError,
     ServerError,
@@ -65,6 +66,35 @@ async def never(_=None):
 
 
 # --- the journal ---
+
+
+class Plain(MockProvider):
+    """Forgot `async`: each method does `act` at once."""
+
+    def __init__(self, act):
+        super().__init__(name="p")
+        self.chat = self.chat_stream = self.embeddings = act
+
+
+@PATHS
+async def test_a_provider_whose_methods_are_not_async_is_told_so(call):
+    def answer(_):
+        return "Paris"
+
+    with pytest.raises(ConfigError, match="answer of the provider 'p' returned str: it must be `async def`"):
+        await call(chain([], Plain(answer)))
+
+
+@PATHS
+async def test_what_a_provider_raises_before_it_can_be_awaited_is_written_down_too(call, clock):
+    def refuse(_):
+        raise ServerError("down")
+
+    context = CallContext(clock=clock)
+    with pytest.raises(ServerError) as caught:
+        await call(chain([], Plain(refuse)), context)
+    assert [attempt.category for attempt in context.journal] == ["server"]
+    assert caught.value.provider == "p"
 
 
 @PATHS

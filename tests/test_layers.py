@@ -21,7 +21,7 @@ FLOORS = [
     {"context", "fields"},
     {"media", "request", "response", "template"},
     # 3: streams
-    {"abilities", "chunks"},
+    {"abilities", "chunks", "ends"},
     {"stream"},
     {"opening"},
     # 4: the core

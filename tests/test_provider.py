@@ -9,13 +9,14 @@ from attrs import evolve
 
 from aiclient.composition import compose
 from aiclient.context import CallContext, Timeouts
+from aiclient.ends import End
 from aiclient.errors import ServerError, UnsupportedFeatureError
 from aiclient.messages import Message
 from aiclient.opening import collect
 from aiclient.provider import BaseProvider, Identified, Layer, ProviderInfo, Wrapper, begin, observed, opened
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest
 from aiclient.response import Attempt, CallWarning, ChatResponse, EmbeddingResponse
-from aiclient.stream import ChatStream, End
+from aiclient.stream import ChatStream
 from aiclient.testutil.mock import MockProvider
 
 pytestmark = pytest.mark.anyio
@@ -323,7 +324,7 @@ async def observe(call):
 
     try:
         return await observed(call, tell), ends
-    except BaseException as error:
+    except BaseException as error:  # cancellation too: what came out is what is tested
         return error, ends
 
 
@@ -403,3 +404,15 @@ async def test_a_cancellation_at_any_step_is_told_once_to_every_layer(at_every_s
 def test_identity_is_a_protocol_of_its_own():
     assert isinstance(MockProvider(), Identified) and not isinstance(Parrot(), Identified)
     assert ProviderInfo("a") == ProviderInfo("a", None, None, None, None)
+
+
+def test_a_layered_provider_is_shown_with_what_is_inside_it():
+    class Named(Layer):
+        def __repr__(self):
+            return "Named()"
+
+    class Known(BaseProvider):
+        def __repr__(self):
+            return "known"
+
+    assert repr(compose([Named(), Named()], Known())) == "<Named() around <Named() around known>>"

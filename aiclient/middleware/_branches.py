@@ -18,6 +18,7 @@ from ..errors import (
     StreamInterruptedError,
     outcome,
 )
+from ..opening import committed
 from ..provider import Q, R
 from ..request import AnyRequest, ChatRequest, EmbeddingRequest
 from ..response import ChatResponse, EmbeddingResponse
@@ -67,7 +68,7 @@ async def ask_in_turn(
     while branch is not None:
         started = context.started
         try:
-            return await _committed(ask(branch, branch.asked(request)))
+            return await committed(ask(branch, branch.asked(request)))
         except (DryRunStop, StreamInterruptedError):
             raise
         except AIClientError as error:
@@ -77,18 +78,6 @@ async def ask_in_turn(
         raise (failure or all_failed)(failed)
     finally:
         failed.clear()  # this frame is in the errors' tracebacks: a cycle would keep prompts alive
-
-
-async def _committed(call: Awaitable[R]) -> R:
-    """Await the answer, of a stream the first output; what fails before leaves nothing open."""
-    result = await call
-    if isinstance(result, ChatStream):
-        try:
-            await result.commit()
-        except BaseException:  # a bug in what looks on would leave the stream open; raised again
-            await result.close()
-            raise
-    return result
 
 
 def _next(context: CallContext, last: Failed, choose: Choose) -> Branch | None:

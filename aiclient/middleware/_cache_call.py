@@ -8,11 +8,11 @@ from attrs import frozen
 
 from ..clock import Clock
 from ..context import CallContext, CallEvent
+from ..ends import End
 from ..errors import StoreError
 from ..forks import own_lock
 from ..request import AnyRequest
 from ..response import CallWarning, ChatResponse, EmbeddingResponse
-from ..stream import End
 from ._cache_key import tag_of
 from ._cache_record import LARGEST, answer_of, is_complete, record_of
 

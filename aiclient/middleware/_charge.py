@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..attempt import journalled
 from ..context import CallContext
+from ..ends import End
 from ..errors import (
     AIClientError,
     BudgetExceededError,
@@ -23,7 +24,7 @@ from ..errors import (
 from ..provider import Provider
 from ..request import AnyRequest, ChatRequest
 from ..response import ChatResponse, RateLimitInfo, Usage
-from ..stream import ChatStream, End
+from ..stream import ChatStream
 from ..tokens import TokenCounter, estimate
 from ._caller import Caller
 from ._line import Line

@@ -10,9 +10,10 @@ from typing import Final, Self
 
 from ..chunks import ChatStreamChunk
 from ..context import CallContext
+from ..ends import End
 from ..gate import Alarm
 from ..response import ChatResponse, EmbeddingResponse
-from ..stream import ChatStream, End
+from ..stream import ChatStream
 from ._flight import Flight, Seat, ends
 
 __all__ = ["AHEAD", "Relay", "StreamFlight"]

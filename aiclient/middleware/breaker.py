@@ -17,7 +17,7 @@ from ._selection import Errors, listener, refused_here, selection
 if TYPE_CHECKING:
     from ..clock import Clock
     from ..context import CallContext
-    from ..stream import End
+    from ..ends import End
 
 __all__ = ["CircuitBreaker", "CircuitState"]
 

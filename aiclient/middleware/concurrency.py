@@ -17,7 +17,7 @@ from ._keyed import Keyed
 from ._options import seconds, whole
 
 if TYPE_CHECKING:
-    from ..stream import End
+    from ..ends import End
 
 __all__ = ["Concurrency"]
 

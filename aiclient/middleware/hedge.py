@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from ..composition import destination
 from ..context import CallContext, CallEvent
 from ..errors import AIClientError, ConfigError
+from ..opening import committed
 from ..provider import Layer, Provider, Q, R
-from ..stream import ChatStream
 from ._options import seconds, whole
 from ._quota import Quotas
 from ._race import Race
@@ -80,7 +80,7 @@ class Hedge(Layer):
         further = _Further(self, context, inner, request.model, clock)
 
         async def call() -> R:
-            return await _committed(call_next(request))
+            return await committed(call_next(request))
 
         result = await Race(call, further.may_start, self.after, clock).run()
         further.answered()
@@ -139,15 +139,3 @@ class _Further:
 
 def _pushes_back(error: AIClientError) -> bool:
     return error.category == "rate_limit" or error.retry_after is not None
-
-
-async def _committed(call: Awaitable[R]) -> R:
-    """Await the answer, of a stream the first output; what fails before leaves nothing open."""
-    result = await call
-    if isinstance(result, ChatStream):
-        try:
-            await result.commit()
-        except BaseException:  # a bug in what looks on would leave the stream open; raised again
-            await result.close()
-            raise
-    return result

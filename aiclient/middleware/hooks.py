@@ -38,7 +38,7 @@ from ._hook import (
 )
 
 if TYPE_CHECKING:
-    from ..stream import End
+    from ..ends import End
 
 __all__ = ["Hooks"]
 

@@ -9,12 +9,13 @@ from typing import Any, ClassVar, Literal, TypeAlias, get_args
 from attrs import frozen
 
 from ..composition import Destination, destination
+from ..ends import End
 from ..errors import AIClientError, ConfigError
 from ..forks import own_lock
 from ..provider import Layer, Middleware, Provider, Q, R, observed
 from ..request import AnyRequest, ChatRequest, EmbeddingRequest
 from ..response import ChatResponse, EmbeddingResponse
-from ..stream import ChatStream, End
+from ..stream import ChatStream
 from ._arms import Arms, ranked
 from ._branches import Choose, Failed, all_failed, ask_in_turn, chat, chat_stream, embeddings
 from ._options import number

@@ -16,7 +16,7 @@ from ..response import ChatResponse, EmbeddingResponse
 from ..secrets import MASK
 
 if TYPE_CHECKING:
-    from ..stream import End
+    from ..ends import End
 
 __all__ = ["Logging"]
 
@@ -58,11 +58,11 @@ class Logging(Layer):
         if logger is not None and not isinstance(logger, logging.Logger):
             raise ConfigError(f"logger={logger!r} must be a logging.Logger")
         self._logger = logger or logging.getLogger("aiclient.calls")
-        self._content = content
+        self.content = content
 
     def __repr__(self) -> str:
         level = logging.getLevelName(self._logger.getEffectiveLevel())
-        return f"Logging({self._logger.name}, level {level}{', content' if self._content else ''})"
+        return f"Logging({self._logger.name}, level {level}{', content' if self.content else ''})"
 
     async def around(self, request: Q, inner: Provider, call_next: Callable[[Q], Awaitable[R]]) -> R:
         """Make the call and log its end."""
@@ -132,14 +132,14 @@ class _Record:
             fields |= {"code": error.code, "error": self._words(error)}
         elif end.outcome == "failed":
             fields |= {"category": "other", "error": type(error).__name__}
-        if self._layer._content and isinstance(self._request, ChatRequest):  # noqa: SLF001
+        if self._layer.content and isinstance(self._request, ChatRequest):
             fields["messages"] = [f"{message.role}: {clean(message.content)}" for message in self._request.messages]
         return fields
 
     def _words(self, error: AIClientError) -> str:
         """Return what the error says, unless a service wrote it, who may quote the prompt."""
         told_by_service = isinstance(error, (ProviderError, StreamInterruptedError))
-        return type(error).__name__ if told_by_service and not self._layer._content else clean(str(error))  # noqa: SLF001
+        return type(error).__name__ if told_by_service and not self._layer.content else clean(str(error))
 
     def _answered(self, answer: ChatResponse | EmbeddingResponse) -> dict[str, Any]:
         cost = answer.cost
@@ -152,7 +152,7 @@ class _Record:
         }
         if isinstance(answer, ChatResponse):
             fields["finish_reason"] = answer.finish_reason
-            if self._layer._content:  # noqa: SLF001
+            if self._layer.content:
                 fields["answer"] = clean(answer.message.content)
         return fields
 

@@ -11,13 +11,13 @@ SABOTAGE = [
         TESTS + "test_a_model_that_the_request_names_is_the_primarys_unless_kept",
     ),
     (
-        ENGINE,
+        "opening.py",
         "            await result.commit()\n",
         "            pass\n",
         TESTS + "test_a_stream_that_fails_before_its_first_output_is_replaced_unnoticed",
     ),
     (
-        ENGINE,
+        "opening.py",
         "            await result.close()\n            raise\n",
         "            raise\n",
         TESTS + "test_a_stream_is_closed_though_an_onlooker_has_a_bug",

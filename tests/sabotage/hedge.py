@@ -30,13 +30,13 @@ SABOTAGE = [
     ),
     (LAYER, "len(context.journal)", "0", TESTS + "test_a_push_back_of_an_earlier_attempt_does_not_count"),
     (
-        LAYER,
+        "opening.py",
         "            await result.close()\n",
         "",
         TESTS + "test_a_bug_in_what_looks_on_leaves_no_stream_open",
     ),
     (
-        LAYER,
+        "opening.py",
         "            await result.commit()\n",
         "            pass\n",
         TESTS + "test_a_stream_that_has_begun_without_output_is_slow",

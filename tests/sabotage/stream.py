@@ -12,7 +12,7 @@ SABOTAGE = [
     ),
     (
         "stream.py",
-        "            failure = self._interrupted(failure)\n",
+        "            failure = interrupted(failure)\n",
         "            pass\n",
         "tests/test_stream.py::test_a_failure_after_the_first_output_is_an_interruption_with_the_partial_and_the_cause",
     ),
@@ -60,7 +60,7 @@ SABOTAGE = [
     ),
     (
         "stream.py",
-        "            trouble = _graver(trouble, await _survived(self._tell_one(tell)))\n",
+        "            trouble = graver(trouble, await survived(self._tell_one(tell)))\n",
         "            await self._tell_one(tell)\n",
         "tests/test_stream.py::test_a_layer_that_raises_when_told_does_not_keep_the_others_from_being_told",
     ),
