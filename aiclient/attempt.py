@@ -80,7 +80,7 @@ class _Exchange:
         exchange = cls(context, request, destinations(inner)[0])
         if context.dry_run:
             raise exchange._stop(inner, request, stream=stream)
-        exchange._start()
+        exchange._start(request)
         return exchange
 
     def _stop(self, inner: Provider, request: AnyRequest, *, stream: bool) -> DryRunStop:
@@ -93,7 +93,7 @@ class _Exchange:
             report=rehearsed(request, inner, self._where, stream=stream),
         )
 
-    def _start(self) -> None:
+    def _start(self, request: AnyRequest) -> None:
         """Take a number, look at the clock, and tell the observers."""
         context = self._context
         context.started += 1
@@ -105,7 +105,10 @@ class _Exchange:
         self._ends = min(deadline, attempt)
         self._phase: Phase = "attempt" if attempt < deadline else "total"
         if context.observers:
-            context.emit(CallEvent("attempt_started", self._where.name, self._model, self._number))
+            where = self._where
+            context.emit(
+                CallEvent("attempt_started", where.name, self._model, self._number, info=where, request=request)
+            )
 
     async def limited(self, send: Callable[[Q], Awaitable[R]], request: Q) -> R:
         """Await the call within the attempt's and the total limit."""
@@ -174,7 +177,15 @@ class _Exchange:
         context.journal.append(attempt)
         if context.observers:
             context.emit(
-                CallEvent("attempt_ended", where.name, model, self._number, attempt, category=attempt.category)
+                CallEvent(
+                    "attempt_ended",
+                    where.name,
+                    model,
+                    self._number,
+                    attempt,
+                    category=attempt.category,
+                    answer=answer,
+                )
             )
         if isinstance(error, AIClientError):
             error.provider, error.model = error.provider or where.name, error.model or model

@@ -18,7 +18,9 @@ from .records import Record
 
 if TYPE_CHECKING:
     from .pricing import PriceBook
-    from .response import Attempt, CallWarning
+    from .provider import ProviderInfo
+    from .request import AnyRequest
+    from .response import Attempt, CallWarning, ChatResponse, EmbeddingResponse
 
 __all__ = ["CacheMode", "CallContext", "CallEvent", "Timeouts"]
 
@@ -78,6 +80,9 @@ class CallEvent:
         delay: Seconds until the next attempt.
         category: Why.
         detail: What exactly: the target that is next, the state of a breaker, `hit` or `miss` of a cache.
+        info: The service of an attempt that starts.
+        request: What that attempt asks; it holds content.
+        answer: What an attempt that ended was answered, as far as it came; it holds content.
     """
 
     kind: str
@@ -88,6 +93,9 @@ class CallEvent:
     delay: float | None = None
     category: str | None = None
     detail: str | None = None
+    info: ProviderInfo | None = field(default=None, eq=False, repr=False)
+    request: AnyRequest | None = field(default=None, eq=False, repr=False)
+    answer: ChatResponse | EmbeddingResponse | None = field(default=None, eq=False, repr=False)
 
 
 @define(eq=False)
@@ -137,7 +145,10 @@ class CallContext:
         return max(0.0, self.deadline - self.clock.monotonic())
 
     def observe(self, see: Callable[[CallEvent], None]) -> None:
-        """Have `see` told of every event until `unobserve`; it must be quick and must not raise."""
+        """Have `see` told of every event until `unobserve`; it must be quick and must not raise.
+
+        Of an attempt's start it is told in the task that makes the exchange, just before anything is sent.
+        """
         self.observers.append(see)
 
     def unobserve(self, see: Callable[[CallEvent], None]) -> None:

@@ -51,6 +51,15 @@ BAD: Final[dict[tuple[str, str], str]] = {
     ("cache", "dry_run"): "the empty answer of a dry run would be taken for one; put DryRun outside",
     ("cache", "metrics"): "answers from the cache are not counted; put metrics outside",
     ("cache", "tracing"): "answers from the cache leave no span; put tracing outside",
+    ("retry", "metrics"): "every attempt is counted as a call of its own; put metrics outside",
+    ("retry", "tracing"): "every attempt gets an operation span of its own; put tracing outside",
+    ("hedge", "metrics"): "the further call is not counted apart from the first; put metrics outside",
+    ("hedge", "tracing"): "the further call shares the span of the first; put tracing outside",
+    ("fallback", "metrics"): "every target is counted as a call of its own; put metrics outside",
+    ("fallback", "tracing"): "every target gets an operation span of its own; put tracing outside",
+    ("single_flight", "metrics"): "calls that share another's answer are not counted; put metrics outside",
+    ("single_flight", "tracing"): "calls that share another's answer leave no span; put tracing outside",
+    ("tracing", "tracing"): "the inner one does nothing; keep one of them",
     **{(outer, inner): _PER_DESTINATION for outer in ("breaker", "rate_limit", "concurrency") for inner in _BRANCHES},
 }
 

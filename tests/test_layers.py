@@ -131,6 +131,7 @@ FLOORS = [
         "middleware._credit",
         "middleware._flight",
         "middleware._keyed",
+        "middleware._metric_window",
         "middleware._pace",
         "middleware._selection",
         "middleware._window",

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ._circuits import CircuitState
     from ._function import AroundAny, AroundChat, middleware
     from ._hook import HookContext
+    from ._metric import MetricEvent, MetricLabels, MetricResult, MetricsCollector
+    from ._metric_snapshot import CallMetrics, MetricsSnapshot, ServiceMetrics
+    from ._metric_window import Percentiles
     from ._targets import Target
     from .breaker import CircuitBreaker
     from .cache import Cache, CacheStats
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from .hooks import Hooks
     from .load_balance import ArmState, LoadBalance
     from .logging import Logging
+    from .memory_metrics import MemoryMetrics
+    from .metrics import Metrics
     from .rate_limit import RateLimit, RateLimitState
     from .retry import Retry
     from .single_flight import SingleFlight
@@ -39,6 +44,7 @@ __all__ = [
     "AroundChat",
     "Cache",
     "CacheStats",
+    "CallMetrics",
     "CircuitBreaker",
     "CircuitState",
     "Concurrency",
@@ -50,9 +56,18 @@ __all__ = [
     "Hooks",
     "LoadBalance",
     "Logging",
+    "MemoryMetrics",
+    "MetricEvent",
+    "MetricLabels",
+    "MetricResult",
+    "Metrics",
+    "MetricsCollector",
+    "MetricsSnapshot",
+    "Percentiles",
     "RateLimit",
     "RateLimitState",
     "Retry",
+    "ServiceMetrics",
     "SingleFlight",
     "Target",
     "Timeout",
@@ -65,6 +80,7 @@ _WHERE = {
     "AroundChat": "._function",
     "Cache": ".cache",
     "CacheStats": ".cache",
+    "CallMetrics": "._metric_snapshot",
     "CircuitBreaker": ".breaker",
     "CircuitState": "._circuits",
     "Concurrency": ".concurrency",
@@ -76,9 +92,18 @@ _WHERE = {
     "Hooks": ".hooks",
     "LoadBalance": ".load_balance",
     "Logging": ".logging",
+    "MemoryMetrics": ".memory_metrics",
+    "MetricEvent": "._metric",
+    "MetricLabels": "._metric",
+    "MetricResult": "._metric",
+    "Metrics": ".metrics",
+    "MetricsCollector": "._metric",
+    "MetricsSnapshot": "._metric_snapshot",
+    "Percentiles": "._metric_window",
     "RateLimit": ".rate_limit",
     "RateLimitState": ".rate_limit",
     "Retry": ".retry",
+    "ServiceMetrics": "._metric_snapshot",
     "SingleFlight": ".single_flight",
     "Target": "._targets",
     "Timeout": ".timeout",
