@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from attrs import evolve
 
+from .charges import charge
 from .composition import compose, destinations, find
 from .context import CallContext, CallEvent
 from .ends import End
@@ -19,7 +20,7 @@ from .errors import AIClientError, ConfigError, DryRunStop, Phase, StreamInterru
 from .gate import Alarm
 from .provider import Layer, Layered, Middleware, Provider, ProviderInfo, observed
 from .request import AnyRequest, ChatRequest
-from .response import NO_USAGE, Attempt, ChatResponse, Cost, EmbeddingResponse
+from .response import NO_USAGE, Attempt, ChatResponse, EmbeddingResponse
 from .stream import ChatStream
 
 if TYPE_CHECKING:
@@ -61,13 +62,14 @@ class _Exchange:
         "_model",
         "_number",
         "_phase",
-        "_provider",
+        "_request",
         "_started",
         "_where",
     )
 
     def __init__(self, context: CallContext, request: AnyRequest, where: ProviderInfo) -> None:
         self._context = context
+        self._request = request
         self._where = where
         self._model = request.model or where.model
         self._first: float | None = None
@@ -158,7 +160,7 @@ class _Exchange:
         if self._ends - self._began < SHORT:
             _mark_short(error)
         model = (answer and answer.model) or self._model
-        cost = self._price(answer, model)
+        cost = charge(context.prices, self._request, where, end)
         attempt = Attempt(
             number=self._number,
             provider=where.name,
@@ -192,16 +194,6 @@ class _Exchange:
         if answer is None:
             return None
         return evolve(answer, provider=answer.provider or where.name, model=model, cost=answer.cost or cost)
-
-    def _price(self, answer: ChatResponse | EmbeddingResponse | None, model: str | None) -> Cost | None:
-        prices = self._context.prices
-        if prices is None or answer is None:
-            return None
-        # The name the caller knows is priced first; the service may answer with a dated one.
-        for name in dict.fromkeys((self._model, model)):
-            if (cost := prices.price(answer.usage, evolve(self._where, model=name))) is not None:
-                return cost
-        return None
 
 
 def _mark_short(error: BaseException | None) -> None:

@@ -1,80 +1,220 @@
-"""Prices: what tokens cost, for whoever knows."""
+"""What calls cost: after they were made, and before.
+
+    pricing.cost(response.usage, "openai:gpt-5-mini")          # what these tokens cost
+    pricing.estimate(request, model="openai:gpt-5-mini")       # what this request may cost
+    Client("openai:gpt-5-mini", prices={"my-model": {...}})    # response.cost: the dict, then the library's own table
+
+A price that is not known is None, never 0.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
-from typing import Any, Final, Protocol
+from typing import Any, Final, cast
+
+from attrs import evolve, frozen
 
 from .errors import ConfigError
+from .genaiprices import GenAIPrices
+from .models import ModelInfo, find
+from .pricebooks import TABLE, DictPrices, FirstKnown, PriceBook, TablePrices
 from .provider import ProviderInfo
+from .request import AnyRequest, ChatRequest
 from .response import Cost, Usage
+from .tokens import TokenCounter
+from .tokens import estimate as counted
 
-__all__ = ["DictPrices", "PriceBook"]
+__all__ = [
+    "TABLE",
+    "DictPrices",
+    "Estimate",
+    "FirstKnown",
+    "GenAIPrices",
+    "PriceBook",
+    "TablePrices",
+    "ceiling",
+    "cost",
+    "estimate",
+    "price_book",
+]
 
-_MILLION: Final = Decimal(1_000_000)
+MARGIN: Final = 1.05
+"""What an estimate of input tokens is multiplied with, where the answer must not come out too low."""
 
-_RATES: Final = ("input", "output", "cache_read", "cache_write")
-
-
-class PriceBook(Protocol):
-    """Knows what tokens cost."""
-
-    def price(self, usage: Usage, info: ProviderInfo) -> Cost | None:
-        """Return what `usage` cost at the destination, or None when its price or the usage is not known."""
-        ...
+FIVE_MINUTES: Final = 5
+"""What a prompt cache keeps for longer may have the price of an hour."""
 
 
-class DictPrices:
-    """Prices from a dict: US dollars per million tokens, by model or by `provider:model` (which wins).
+@frozen(kw_only=True)
+class Estimate:
+    """What a request may cost, before it is sent.
 
     Args:
-        prices: For each model `input` and `output`, and optionally `cache_read` and `cache_write` (`input` when absent).
-        source: What `Cost.source` says.
-
-    Raises:
-        ConfigError: A price is missing, negative or not a number; the message names it.
-
-    Example:
-        >>> prices = DictPrices({"small": {"input": 0.25, "output": 2}})
-        >>> usage = Usage(prompt_tokens=1000, completion_tokens=100)
-        >>> print(prices.price(usage, ProviderInfo("any", model="small")))
-        $0.00045
+        provider: Who would be asked.
+        model: Which model.
+        prompt_tokens: Its input tokens, estimated or counted.
+        output_tokens: The most that the answer can have: as it was told, else the request's own limit, else the model's.
+            None where neither is known.
+        low: What it costs with an answer of nothing, or of as many tokens as were told; None where the price is not known.
+        high: The most it can cost: 5 % more input, all of it written to the prompt cache where that is dearer, and the longest
+            answer. None where that is not known.
     """
 
-    def __init__(self, prices: Mapping[str, Mapping[str, Any]], *, source: str = "given prices") -> None:
-        self._prices = {model: _rates(model, row) for model, row in prices.items()}
-        self._source = source
+    provider: str
+    model: str | None
+    prompt_tokens: int
+    output_tokens: int | None
+    low: Cost | None
+    high: Cost | None
 
-    def price(self, usage: Usage, info: ProviderInfo) -> Cost | None:
-        """Return the cost of `usage`, cached and cache-writing tokens at their own rates."""
-        rates = self._prices.get(f"{info.name}:{info.model}") or self._prices.get(info.model or "")
-        if rates is None or usage.prompt_tokens is None or usage.completion_tokens is None:
-            return None
-        # Some services report more cached tokens than input tokens: never count a negative remainder.
-        read = min(usage.cached_tokens or 0, usage.prompt_tokens)
-        write = min(usage.cache_write_tokens or 0, usage.prompt_tokens - read)
-        counts = (usage.prompt_tokens - read - write, usage.completion_tokens, read, write)
-        parts = {name: rates[name] * count / _MILLION for name, count in zip(_RATES, counts, strict=True) if count}
-        return Cost(sum(parts.values(), Decimal()).normalize(), parts, self._source)
+    def __str__(self) -> str:
+        if self.low is None:
+            return "price not known"
+        return f"${self.low.usd:f} to {'an unknown sum' if self.high is None else f'${self.high.usd:f}'}"
 
 
-def _rates(model: str, row: Mapping[str, Any]) -> dict[str, Decimal]:
-    given: object = row
-    if not isinstance(given, Mapping):
-        raise ConfigError(f"prices of {model!r} must be a dict with 'input' and 'output', not {type(given).__name__}")
-    unknown = set(row) - set(_RATES)
-    if unknown or not {"input", "output"} <= set(row):
-        raise ConfigError(
-            f"prices of {model!r}: give 'input' and 'output' (and {', '.join(_RATES[2:])}); got {sorted(row)}"
-        )
-    rates: dict[str, Decimal] = {}
-    for name in _RATES:
-        value = row.get(name, row["input"])
-        try:
-            rates[name] = Decimal(str(value))
-        except InvalidOperation:
-            rates[name] = Decimal("nan")
-        if not rates[name].is_finite() or rates[name] < 0:
-            raise ConfigError(f"price {name!r} of {model!r} must be US dollars per million tokens, got {value!r}")
-    return rates
+def price_book(value: Any) -> PriceBook | None:
+    """Return the book for what an option `prices=` was given: a dict or a file stands before the library's own table.
+
+    Raises:
+        ConfigError: It is neither of these, nor a PriceBook.
+    """
+    if value is None or callable(getattr(value, "price", None)):
+        return cast("PriceBook | None", value)
+    if isinstance(value, (Mapping, str, os.PathLike)):
+        return FirstKnown(DictPrices(value), TABLE)
+    raise ConfigError(
+        f"prices={type(value).__name__}: give a dict of models or a file, as DictPrices takes them, or a PriceBook"
+    )
+
+
+def cost(usage: Usage, model: str | ProviderInfo | ModelInfo, /, *, prices: PriceBook = TABLE) -> Cost | None:
+    """Return what `usage` costs; None where a price or a count is not known.
+
+    Args:
+        usage: The tokens.
+        model: `provider:model`, a destination, or what `models.info` gave.
+        prices: Who knows. Default the library's own table.
+
+    Example:
+        >>> print(cost(Usage(prompt_tokens=1000, completion_tokens=100, cached_tokens=600), "openai:gpt-5-mini"))
+        $0.000315
+    """
+    return prices.price(usage, _where(model))
+
+
+def estimate(
+    request: AnyRequest,
+    /,
+    *,
+    model: str | ProviderInfo | ModelInfo | None = None,
+    output_tokens: int | None = None,
+    prices: PriceBook | None = TABLE,
+    counter: TokenCounter = counted,
+) -> Estimate:
+    """Return what `request` may cost, as a range; nothing is sent.
+
+    Args:
+        request: What would be asked.
+        model: Where: `provider:model`, a destination, or what `models.info` gave. Default the request's own model, which must
+            be named like this then.
+        output_tokens: How long the answer is expected to be. Default anything from nothing to the longest.
+        prices: Who knows.
+        counter: Counts the input tokens. Default `tokens.estimate`.
+
+    Raises:
+        ConfigError: No model is named.
+    """
+    named = model or request.model
+    if named is None:
+        raise ConfigError("estimate() needs a model: pass model='provider:model'")
+    where = _where(named)
+    if request.model is not None and model is not None:
+        where = evolve(where, model=request.model)
+    tokens = counter(request)
+    longest = _longest(request, where) if output_tokens is None else output_tokens
+    low = None
+    if prices is not None:
+        low = prices.price(_assumed(request, tokens, output_tokens or 0), where)
+    return Estimate(
+        provider=where.name,
+        model=where.model,
+        prompt_tokens=tokens,
+        output_tokens=longest,
+        low=low and evolve(low, estimated=True),
+        high=_most(request, where, prices, tokens, longest),
+    )
+
+
+def ceiling(
+    request: AnyRequest, info: ProviderInfo, prices: PriceBook | None, *, counter: TokenCounter = counted
+) -> Cost | None:
+    """Return the most that `request` can cost at a destination; None where a price or the longest answer is not known.
+
+    The input is estimated, times 1.05, and taken as written to the prompt cache where that is dearer and may happen; the answer
+    is as long as the request or the model allows (its context window, where only that is known), times the number of answers.
+
+    Args:
+        request: What would be asked.
+        info: Where; its model is asked unless the request names one.
+        prices: Who knows.
+        counter: Counts the input tokens.
+    """
+    where = info if request.model is None else evolve(info, model=request.model)
+    return _most(request, where, prices, counter(request), _longest(request, where))
+
+
+def _most(
+    request: AnyRequest, where: ProviderInfo, prices: PriceBook | None, tokens: int, longest: int | None
+) -> Cost | None:
+    if prices is None:
+        return None
+    if longest is None:  # a price that does not depend on it is known all the same: that of a mock
+        free = prices.price(_assumed(request, tokens, 1), where)
+        return evolve(free, estimated=True) if free is not None and not free.usd else None
+    usage = _assumed(request, int(tokens * MARGIN) + 1, longest)
+    costs = [prices.price(usage, where)]
+    if _writes_cache(request, where):
+        costs.append(prices.price(_written(request, usage), where))
+    known = [each for each in costs if each is not None]
+    return evolve(max(known, key=lambda each: each.usd), estimated=True) if known else None
+
+
+def _writes_cache(request: AnyRequest, where: ProviderInfo) -> bool:
+    """Whether the service may take its price for writing to the prompt cache: some take it unasked."""
+    if not isinstance(request, ChatRequest):
+        return False
+    return request.options.prompt_cache is not None or where.vendor not in ("anthropic", "bedrock")
+
+
+def _written(request: AnyRequest, usage: Usage) -> Usage:
+    asked = request.options.prompt_cache if isinstance(request, ChatRequest) else None
+    hour = usage.prompt_tokens if asked is not None and asked.minutes > FIVE_MINUTES else None
+    return evolve(usage, cache_write_tokens=usage.prompt_tokens, cache_write_1h_tokens=hour)
+
+
+def _longest(request: AnyRequest, where: ProviderInfo) -> int | None:
+    """Return how many tokens the answers can have."""
+    if not isinstance(request, ChatRequest):
+        return 0
+    limit = request.options.max_tokens
+    if limit is None and (model := find(where)) is not None:
+        limit = model.max_output or model.context_window
+    return None if limit is None else limit * (request.options.n or 1)
+
+
+def _assumed(request: AnyRequest, prompt: int, completion: int) -> Usage:
+    tier = request.options.service_tier if isinstance(request, ChatRequest) else None
+    return Usage(prompt_tokens=prompt, completion_tokens=completion, service_tier=tier)
+
+
+def _where(model: str | ProviderInfo | ModelInfo) -> ProviderInfo:
+    if isinstance(model, ProviderInfo):
+        return model
+    if isinstance(model, ModelInfo):
+        return ProviderInfo(model.provider, model=model.name)
+    provider, colon, name = model.partition(":")
+    if not colon:
+        raise ConfigError(f"{model!r}: write provider:model, such as 'openai:gpt-5-mini'")
+    return ProviderInfo(provider, model=name)

@@ -45,6 +45,15 @@ class Usage(Record):
 
     `prompt_tokens` counts every input token, cached ones included; `completion_tokens` every output token, reasoning
     included; `cached_tokens`, `cache_write_tokens` and `reasoning_tokens` are parts of them. None is "not reported".
+
+    Args:
+        cache_write_1h_tokens: Those of `cache_write_tokens` that were written for an hour, not for five minutes.
+        audio_prompt_tokens: Input tokens of sound, those from a cache included; `image_prompt_tokens`: of images.
+        cached_audio_tokens: Those of `cached_tokens` that are sound.
+        audio_completion_tokens: Output tokens of sound; `image_completion_tokens`: of images.
+        web_searches: Searches that the service made and counts apart from tokens.
+        service_tier: The vendor's word for how the request was processed where that can change the price: `default`,
+            `priority`, `flex`, `batch`.
     """
 
     prompt_tokens: int | None = None
@@ -53,6 +62,14 @@ class Usage(Record):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
+    audio_prompt_tokens: int | None = None
+    cached_audio_tokens: int | None = None
+    image_prompt_tokens: int | None = None
+    audio_completion_tokens: int | None = None
+    image_completion_tokens: int | None = None
+    web_searches: int | None = None
+    service_tier: str | None = None
     raw_usage: Mapping[str, Any] | None = field(default=None, repr=False)
     """The vendor's own object, by the vendor's own counting."""
     untrusted: tuple[str, ...] = ()
@@ -87,12 +104,26 @@ NO_USAGE = Usage()
 
 @frozen(repr=False)
 class Cost(Record):
-    """US dollars, with the parts they are made of and the table they come from."""
+    """US dollars, with the parts they are made of and the table they come from.
+
+    Args:
+        usd: The sum.
+        breakdown: What it is made of: `input`, `cache_read`, `output`, ... (`aiclient.rates.RATES`).
+        source: Which price book said so, with its version.
+        estimated: The counts are not those of the service's report, but an estimate.
+        saved: What an answer that cost nothing (from a cache, of another's call) would have cost; None where not known.
+    """
 
     usd: Decimal
     breakdown: Mapping[str, Decimal] = field(factory=dict)
     source: str = ""
     estimated: bool = False
+    saved: Decimal | None = None
+
+    @classmethod
+    def spared(cls, source: str, cost: Cost | None) -> Cost:
+        """Return the cost of an answer that took no exchange of its own: 0, and what it would have been."""
+        return cls(Decimal(), source=source, saved=None if cost is None else cost.usd)
 
     def __str__(self) -> str:
         return f"${self.usd:f}{' (estimated)' if self.estimated else ''}"

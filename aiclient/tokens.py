@@ -16,6 +16,7 @@ from .messages import (
     DocumentPart,
     ImagePart,
     MediaPart,
+    Message,
     OpaquePart,
     Part,
     ReasoningPart,
@@ -27,7 +28,7 @@ from .messages import (
 )
 from .request import AnyRequest, EmbeddingRequest
 
-__all__ = ["TokenCounter", "estimate"]
+__all__ = ["TokenCounter", "estimate", "estimate_message"]
 
 TokenCounter: TypeAlias = Callable[[AnyRequest], int]
 """Says how many input tokens a request has; `estimate`, or an exact counter of one's own."""
@@ -57,10 +58,13 @@ def estimate(request: AnyRequest) -> int:
     )
     if options.response_format is not None and options.response_format.schema is not None:
         length += _json_length(options.response_format.schema)
-    tokens = OF_A_MESSAGE * len(request.messages)
-    for message in request.messages:
-        tokens += sum(map(_of_part, message.parts))
+    tokens = OF_A_MESSAGE * len(request.messages) + sum(map(estimate_message, request.messages))
     return max(1, tokens + math.ceil(length / BYTES_PER_TOKEN))
+
+
+def estimate_message(message: Message) -> int:
+    """Estimate the tokens of what a message holds, such as the part of an answer that came before a stream broke off."""
+    return sum(map(_of_part, message.parts))
 
 
 def _of_part(part: Part) -> int:

@@ -21,16 +21,17 @@ FLOORS = [
     {"context", "fields"},
     {"media", "request", "response", "template"},
     # 3: streams
-    {"abilities", "chunks", "ends"},
+    {"abilities", "chunks", "ends", "rates"},
     {"stream"},
     {"opening"},
     # 4: the core
     {"provider"},
-    {"composition", "store"},
+    {"composition", "modelnames", "store"},
     # 5: what layers and clients need to know
     {"models", "schema", "testutil._exchange", "testutil.clock"},
-    {"functions", "tokens", "testutil._wire", "testutil.faults", "testutil.fixtures", "testutil.mock"},
-    {"dryrun", "pricing"},
+    {"functions", "genaiprices", "pricebooks", "tokens", "testutil._wire", "testutil.faults", "testutil.fixtures", "testutil.mock"},
+    {"charges", "pricing"},
+    {"dryrun"},
     {"attempt", "ledger"},
     # 6: wires; pure, from framing to codecs
     {

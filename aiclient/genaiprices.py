@@ -1,0 +1,91 @@
+"""Prices by the package genai-prices (the extra `prices`): more providers and models than the library's own table."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from decimal import Decimal
+from typing import Any, ClassVar, Final
+
+from .errors import ConfigError
+from .modelnames import table_of
+from .models import SPECIAL_TIERS
+from .provider import ProviderInfo
+from .response import Cost, Usage
+
+__all__ = ["GenAIPrices"]
+
+_PROVIDERS: Final = {
+    "bedrock": "aws",
+    "gemini": "google",
+    "moonshot": "moonshotai",
+    "xai": "x-ai",
+}
+"""Our names: theirs, where they differ."""
+
+_COUNTS: Final = {
+    "prompt_tokens": "input_tokens",
+    "completion_tokens": "output_tokens",
+    "cached_tokens": "cache_read_tokens",
+    "cache_write_tokens": "cache_write_tokens",
+    "cache_write_1h_tokens": "cache_write_1h_tokens",
+    "audio_prompt_tokens": "input_audio_tokens",
+    "cached_audio_tokens": "cache_audio_read_tokens",
+    "audio_completion_tokens": "output_audio_tokens",
+    "image_prompt_tokens": "input_image_tokens",
+    "image_completion_tokens": "output_image_tokens",
+    "reasoning_tokens": "output_reasoning_tokens",
+    "web_searches": "web_searches",
+}
+"""Our counts: theirs. They too count the parts in the whole."""
+
+
+class GenAIPrices:
+    """Asks the package genai-prices, in the version that is installed; nothing is fetched.
+
+    It knows more models than the library's own table, and takes names more freely: `gpt-5.6` is one of the family. So it
+    belongs after the others: `prices=FirstKnown(TABLE, GenAIPrices())`.
+
+    Raises:
+        ConfigError: The package is not installed: `pip install 'aiclient[prices]'`.
+    """
+
+    by_answered_name: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        try:
+            import genai_prices  # noqa: PLC0415  # an extra, and 0.25 s of CPU
+        except ImportError:
+            genai_prices = None  # type: ignore[assignment]
+        if genai_prices is None:
+            raise ConfigError("GenAIPrices needs the package genai-prices: pip install 'aiclient[prices]'")
+        self._package: Any = genai_prices
+        self._source = f"genai-prices {importlib.metadata.version('genai-prices')}"
+
+    def __repr__(self) -> str:
+        return f"GenAIPrices({self._source})"
+
+    def price(self, usage: Usage, info: ProviderInfo) -> Cost | None:
+        """Return the cost of `usage`, as the package counts it; None where it does not know the model."""
+        if usage.prompt_tokens is None or usage.completion_tokens is None or info.model is None:
+            return None
+        vendor = table_of(info)
+        counts = {theirs: getattr(usage, ours) for ours, theirs in _COUNTS.items() if getattr(usage, ours) is not None}
+        try:
+            found = self._package.calc_price(
+                self._package.Usage(**counts),
+                info.model,
+                provider_id=_PROVIDERS.get(vendor, vendor),
+                price_context=_processing(usage.service_tier),
+            )
+        except (LookupError, ValueError):  # a model that it does not know; counts that it cannot put together
+            return None
+        total: Decimal = found.total_price
+        parts = {"input": found.input_price, "output": found.output_price}
+        return Cost(total.normalize(), {name: price for name, price in parts.items() if price}, self._source)
+
+
+def _processing(tier: str | None) -> dict[str, str] | None:
+    word = (tier or "").lower()
+    if word not in SPECIAL_TIERS:
+        return None
+    return {"processing": "batch"} if word == "batch" else {"service_tier": word, "speed": word}
