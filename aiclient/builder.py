@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from attrs import evolve, field, frozen
 
@@ -15,6 +15,9 @@ from .opening import OpenStream
 from .provider import Provider
 from .request import ChatOptions, ChatRequest, PromptCache, Reasoning, ResponseFormat, Tool, ToolChoice, check
 from .response import ChatResponse
+
+if TYPE_CHECKING:
+    from .pricing import Estimate
 
 __all__ = ["AsyncRequestBuilder", "Fluent"]
 
@@ -227,6 +230,7 @@ class AsyncRequestBuilder(Fluent):
     _provider: Provider
     _open: Callable[[ChatRequest], OpenStream] = field(repr=False)
     _rehearse: Callable[..., Awaitable[DryRunReport]] = field(repr=False)
+    _appraise: Callable[..., Estimate] = field(repr=False)
 
     async def do(self) -> ChatResponse:
         """Send it and return the whole answer."""
@@ -235,6 +239,15 @@ class AsyncRequestBuilder(Fluent):
     def stream(self) -> OpenStream:
         """Return the stream to be opened: `async with` it, or `await` it. The request is checked at once."""
         return self._open(self.build())
+
+    def estimate(self, *, output_tokens: int | None = None) -> Estimate:
+        """Return what the request may cost at the service that is asked first, as a range; sends nothing.
+
+        Args:
+            output_tokens: How long the answer is expected to be. Default anything from nothing to the longest that the request
+                or the model allows.
+        """
+        return self._appraise(self.build(), output_tokens=output_tokens)
 
     async def dry_run(self, *, stream: bool = False) -> DryRunReport:
         """Send nothing, and return what would have been sent, and where, after all layers; see `DryRunReport`.

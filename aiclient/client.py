@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import sys
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, ClassVar, Final, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
 from .attempt import chain
 from .builder import AsyncRequestBuilder
 from .clock import SYSTEM, Clock
-from .composition import is_provider
+from .composition import destinations, is_provider
 from .context import DEFAULT_EXTRA_ATTEMPTS, CallContext, Timeouts
 from .dryrun import DryRunReport, report_of
 from .ends import End
@@ -22,12 +23,15 @@ from .inflight import CallInFlight
 from .messages import Message
 from .opening import OpenStream
 from .order import order_problems
-from .pricing import DictPrices, PriceBook
+from .pricebooks import TABLE, PriceBook, price_book
 from .provider import Middleware, Provider, Q, R, opened, release
 from .registry import provider_for
 from .request import ChatRequest, EmbeddingRequest, check
 from .response import ChatResponse, EmbeddingResponse
 from .stream import ChatStream
+
+if TYPE_CHECKING:
+    from .pricing import Estimate
 
 __all__ = ["AsyncClient", "Prompt"]
 
@@ -47,7 +51,8 @@ class AsyncClient:
     Args:
         provider: A Provider, or a model string such as `openai:gpt-5-mini`.
         timeout: Seconds for a whole call, or Timeouts; requests may say otherwise.
-        prices: What models cost: a dict as DictPrices takes it, or any PriceBook. Without one `response.cost` is None.
+        prices: What models cost: a dict or a file as DictPrices takes them, which stands before the library's own table of
+            list prices, or any PriceBook alone. Default that table. With None every `response.cost` is None.
         max_attempts: Exchanges that one call may make in all, over all layers together. Default 6.
         strict: Make what a provider cannot honour an error instead of a warning on the response.
         clock: Where time comes from.
@@ -71,7 +76,7 @@ class AsyncClient:
         provider: str | Provider,
         *,
         timeout: float | Timeouts | None = None,
-        prices: PriceBook | Mapping[str, Mapping[str, Any]] | None = None,
+        prices: PriceBook | Mapping[str, Mapping[str, Any]] | str | os.PathLike[str] | None = TABLE,
         max_attempts: int = DEFAULT_EXTRA_ATTEMPTS + 1,
         strict: bool = False,
         clock: Clock = SYSTEM,
@@ -84,7 +89,7 @@ class AsyncClient:
         self._chain = chain((), self._leaf)
         self._problems: set[str] = set()
         self._timeouts = Timeouts.of(timeout)
-        self._prices = _price_book(prices)
+        self._prices = price_book(prices)
         self._extra_attempts = max_attempts - 1
         self._strict = strict
         self._clock = clock
@@ -173,7 +178,7 @@ class AsyncClient:
 
     def new_request(self) -> AsyncRequestBuilder:
         """Begin a request."""
-        return AsyncRequestBuilder(self, self.chat_stream, self.dry_run)
+        return AsyncRequestBuilder(self, self.chat_stream, self.dry_run, self.estimate)
 
     async def chat(self, prompt: Prompt, /) -> ChatResponse:
         """Send a request and return the whole answer.
@@ -219,6 +224,18 @@ class AsyncClient:
             return report_of(await self._run(request, rehearsal.chat), request, self.name)
         async with await self._run(request, rehearsal.chat_stream) as found:
             return report_of(found.partial, request, self.name)
+
+    def estimate(self, prompt: Prompt, /, *, output_tokens: int | None = None) -> Estimate:
+        """Return what `chat` may cost at the service that is asked first, by the client's prices; sends nothing.
+
+        Args:
+            prompt: What would be asked.
+            output_tokens: How long the answer is expected to be. Default anything up to the longest.
+        """
+        from .pricing import estimate  # noqa: PLC0415  # brings the facts of models, which other calls do without
+
+        where = destinations(self._chain)[0]
+        return estimate(_request(prompt), model=where, output_tokens=output_tokens, prices=self._prices)
 
     async def _run(self, request: Q, send: Callable[[Q], Awaitable[R]]) -> R:
         """Make one logical call, which `close` can end."""
@@ -293,14 +310,6 @@ def _outside() -> int:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
         level, frame = level + 1, frame.f_back
     return level
-
-
-def _price_book(value: Any) -> PriceBook | None:
-    if value is None or callable(getattr(value, "price", None)):
-        return cast("PriceBook | None", value)
-    if isinstance(value, Mapping):
-        return DictPrices(value)
-    raise ConfigError(f"prices={type(value).__name__}: give a dict of models, as DictPrices takes it, or a PriceBook")
 
 
 def _provider(value: str | Provider) -> Provider:

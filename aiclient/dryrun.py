@@ -47,7 +47,8 @@ class DryRunReport:
         origin: Scheme, host and port of the service; None where the provider does not say.
         prompt_tokens: Input tokens, estimated (`aiclient.tokens.estimate`).
         max_tokens: The limit of the answer that the request sets; None if it sets none.
-        cost: Not estimated yet: None.
+        cost: The most that it could have cost (`pricing.ceiling`), 0 where `answered`; None where a price or the longest answer
+            is not known. `client.estimate` gives a range.
         warnings: What the provider could not honour of the request.
         answered: A layer (a cache) would have answered, and nothing would have been sent.
     """
@@ -92,6 +93,8 @@ class DryRunReport:
 
 def rehearsed(request: AnyRequest, provider: Provider, where: ProviderInfo, *, stream: bool) -> DryRunReport:
     """Return what `provider`, a leaf, would send for `request`; it may refuse the request as it would in earnest."""
+    from .pricing import ceiling  # noqa: PLC0415  # brings the facts of models, which calls in earnest do without
+
     call = _preview(request, provider, stream=stream)
     context = request.context
     return DryRunReport(
@@ -101,6 +104,7 @@ def rehearsed(request: AnyRequest, provider: Provider, where: ProviderInfo, *, s
         origin=where.origin,
         prompt_tokens=estimate(request),
         max_tokens=request.options.max_tokens if isinstance(request, ChatRequest) else None,
+        cost=None if context is None else ceiling(request, where, context.prices),
         warnings=tuple(context.warnings) if context is not None else (),
     )
 
@@ -120,6 +124,7 @@ def report_of(response: ChatResponse | EmbeddingResponse, request: AnyRequest, n
         model=response.model,
         prompt_tokens=estimate(request),
         max_tokens=request.options.max_tokens if isinstance(request, ChatRequest) else None,
+        cost=response.cost,
         warnings=response.warnings,
         answered=True,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
+import importlib
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
@@ -52,14 +52,10 @@ class GenAIPrices:
     by_answered_name: ClassVar[bool] = True
 
     def __init__(self) -> None:
-        try:
-            import genai_prices  # noqa: PLC0415  # an extra, and 0.25 s of CPU
-        except ImportError:
-            genai_prices = None  # type: ignore[assignment]
-        if genai_prices is None:
-            raise ConfigError("GenAIPrices needs the package genai-prices: pip install 'aiclient[prices]'")
-        self._package: Any = genai_prices
-        self._source = f"genai-prices {importlib.metadata.version('genai-prices')}"
+        from importlib.metadata import version  # noqa: PLC0415  # with the extra only
+
+        self._package = _package()
+        self._source = f"genai-prices {version('genai-prices')}"
 
     def __repr__(self) -> str:
         return f"GenAIPrices({self._source})"
@@ -82,6 +78,14 @@ class GenAIPrices:
         total: Decimal = found.total_price
         parts = {"input": found.input_price, "output": found.output_price}
         return Cost(total.normalize(), {name: price for name, price in parts.items() if price}, self._source)
+
+
+def _package() -> Any:
+    try:
+        return importlib.import_module("genai_prices")  # an extra, and 0.25 s of CPU
+    except ImportError:
+        pass
+    raise ConfigError("GenAIPrices needs the package genai-prices: pip install 'aiclient[prices]'")
 
 
 def _processing(tier: str | None) -> dict[str, str] | None:

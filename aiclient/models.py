@@ -12,7 +12,6 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from importlib.resources import files
 from typing import Any, Final, cast
 
 from attrs import field, frozen
@@ -150,6 +149,8 @@ def _at_length(value: Any, tokens: int) -> Decimal:
 @functools.cache
 def _table() -> Mapping[str, Any]:
     """Read the table; prices stay texts until they are asked for, so that no digit is lost."""
+    from importlib.resources import files  # noqa: PLC0415  # 3 ms of CPU that few need before the first price
+
     table: dict[str, Any] = json.loads(files(__package__).joinpath("prices.json").read_bytes(), parse_float=str)
     return table
 

@@ -9,16 +9,15 @@ A price that is not known is None, never 0.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Final
 
 from attrs import evolve, frozen
 
 from .errors import ConfigError
 from .genaiprices import GenAIPrices
+from .givenprices import DictPrices
 from .models import ModelInfo, find
-from .pricebooks import TABLE, DictPrices, FirstKnown, PriceBook, TablePrices
+from .pricebooks import TABLE, FirstKnown, PriceBook, TablePrices, price_book
 from .provider import ProviderInfo
 from .request import AnyRequest, ChatRequest
 from .response import Cost, Usage
@@ -72,21 +71,6 @@ class Estimate:
         if self.low is None:
             return "price not known"
         return f"${self.low.usd:f} to {'an unknown sum' if self.high is None else f'${self.high.usd:f}'}"
-
-
-def price_book(value: Any) -> PriceBook | None:
-    """Return the book for what an option `prices=` was given: a dict or a file stands before the library's own table.
-
-    Raises:
-        ConfigError: It is neither of these, nor a PriceBook.
-    """
-    if value is None or callable(getattr(value, "price", None)):
-        return cast("PriceBook | None", value)
-    if isinstance(value, (Mapping, str, os.PathLike)):
-        return FirstKnown(DictPrices(value), TABLE)
-    raise ConfigError(
-        f"prices={type(value).__name__}: give a dict of models or a file, as DictPrices takes them, or a PriceBook"
-    )
 
 
 def cost(usage: Usage, model: str | ProviderInfo | ModelInfo, /, *, prices: PriceBook = TABLE) -> Cost | None:

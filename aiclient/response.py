@@ -123,7 +123,8 @@ class Cost(Record):
     @classmethod
     def spared(cls, source: str, cost: Cost | None) -> Cost:
         """Return the cost of an answer that took no exchange of its own: 0, and what it would have been."""
-        return cls(Decimal(), source=source, saved=None if cost is None else cost.usd)
+        saved = None if cost is None else cost.usd if cost.saved is None else cost.saved
+        return cls(Decimal(), source=source, saved=saved)
 
     def __str__(self) -> str:
         return f"${self.usd:f}{' (estimated)' if self.estimated else ''}"

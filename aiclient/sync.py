@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from attrs import field, frozen
 
@@ -15,11 +16,14 @@ from .context import DEFAULT_EXTRA_ATTEMPTS, Timeouts
 from .dryrun import DryRunReport
 from .errors import ClientClosedError
 from .loopthread import LoopThread
-from .pricing import PriceBook
+from .pricebooks import TABLE, PriceBook
 from .provider import Middleware, Provider
 from .request import EmbeddingRequest
 from .response import ChatResponse, EmbeddingResponse
 from .syncstream import Stream
+
+if TYPE_CHECKING:
+    from .pricing import Estimate
 
 __all__ = ["Client", "RequestBuilder"]
 
@@ -37,6 +41,10 @@ class RequestBuilder(Fluent):
     def stream(self) -> Stream:
         """Open a stream; use it with `with`."""
         return self._client.chat_stream(self.build())
+
+    def estimate(self, *, output_tokens: int | None = None) -> Estimate:
+        """Return what the request may cost, as a range; sends nothing. See AsyncRequestBuilder.estimate."""
+        return self._client.estimate(self.build(), output_tokens=output_tokens)
 
     def dry_run(self, *, stream: bool = False) -> DryRunReport:
         """Send nothing, and return what would have been sent; see AsyncRequestBuilder.dry_run."""
@@ -61,7 +69,7 @@ class Client:
         provider: str | Provider,
         *,
         timeout: float | Timeouts | None = None,
-        prices: PriceBook | Mapping[str, Mapping[str, Any]] | None = None,
+        prices: PriceBook | Mapping[str, Mapping[str, Any]] | str | os.PathLike[str] | None = TABLE,
         max_attempts: int = DEFAULT_EXTRA_ATTEMPTS + 1,
         strict: bool = False,
         clock: Clock = SYSTEM,
@@ -148,6 +156,10 @@ class Client:
     def dry_run(self, prompt: Prompt, /, *, stream: bool = False) -> DryRunReport:
         """Send nothing, and return what would have been sent; see AsyncClient.dry_run."""
         return self._thread.run(self._async.dry_run(prompt, stream=stream))
+
+    def estimate(self, prompt: Prompt, /, *, output_tokens: int | None = None) -> Estimate:
+        """Return what `chat` may cost, as a range; sends nothing. See AsyncClient.estimate."""
+        return self._async.estimate(prompt, output_tokens=output_tokens)
 
     def validate_config(self) -> None:
         """Raise ConfigError if the provider could not work; sends nothing."""

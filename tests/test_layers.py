@@ -29,7 +29,9 @@ FLOORS = [
     {"composition", "modelnames", "store"},
     # 5: what layers and clients need to know
     {"models", "schema", "testutil._exchange", "testutil.clock"},
-    {"functions", "genaiprices", "pricebooks", "tokens", "testutil._wire", "testutil.faults", "testutil.fixtures", "testutil.mock"},
+    {"functions", "genaiprices", "givenprices", "tokens"},
+    {"testutil._wire", "testutil.faults", "testutil.fixtures", "testutil.mock"},
+    {"pricebooks"},
     {"charges", "pricing"},
     {"dryrun"},
     {"attempt", "ledger"},

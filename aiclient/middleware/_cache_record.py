@@ -12,7 +12,6 @@ import sys
 from array import array
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, Final, TypeVar, cast
 
 from attrs import evolve
@@ -28,8 +27,6 @@ VERSION: Final = 1
 
 LARGEST: Final = 1024 * 1024
 """Bytes; no larger record is kept, or believed."""
-
-FREE: Final = Cost(Decimal(0), source="response cache")
 
 AHEAD: Final = 300.0
 """Seconds; a record from further ahead was written before the clock was set back, and would live too long."""
@@ -90,11 +87,11 @@ def answer_of(data: bytes, kind: type[A], *, now: float, ttl: float) -> A | None
     answer: Any = kind.from_dict(record["answer"])
     if kind is EmbeddingResponse:
         answer = evolve(answer, vectors=_unpacked(record.get("vectors")))
-    saved = None if answer.cost is None else str(answer.cost.usd)
+    cost = Cost.spared("response cache", answer.cost)
     about: dict[str, Any] = {"stored_at": datetime.fromtimestamp(at, UTC).isoformat(), "age": max(0.0, now - at)}
-    about |= {"saved_usd": saved, "request_id": answer.request_id}
+    about |= {"saved_usd": None if cost.saved is None else str(cost.saved), "request_id": answer.request_id}
     metadata = {**answer.metadata, "cache": about}
-    return cast("A", evolve(answer, cached=True, cost=FREE, attempts=(), request_id=None, metadata=metadata))
+    return cast("A", evolve(answer, cached=True, cost=cost, attempts=(), request_id=None, metadata=metadata))
 
 
 def _decoded(data: bytes) -> tuple[Mapping[str, Any], float, float]:

@@ -6,8 +6,7 @@ import asyncio
 import copy
 import math
 from collections.abc import Awaitable, Callable
-from decimal import Decimal
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from attrs import evolve
 
@@ -20,9 +19,6 @@ __all__ = ["Flight", "Seat", "ends", "not_theirs", "own_error", "shared"]
 
 T = TypeVar("T")
 A = TypeVar("A", bound=ChatResponse | EmbeddingResponse)
-
-FREE: Final = Cost(Decimal(0), source="shared")
-"""What a follower's answer costs: the leader pays."""
 
 
 class Flight(Generic[T]):
@@ -221,7 +217,7 @@ def ends(context: CallContext) -> float:
 
 def shared(answer: A) -> A:
     """Return a follower's own copy of an answer: marked, and paid for by the leader."""
-    changes: dict[str, Any] = {"shared": True, "cost": FREE, "attempts": ()}
+    changes: dict[str, Any] = {"shared": True, "cost": Cost.spared("shared", answer.cost), "attempts": ()}
     if isinstance(answer, EmbeddingResponse):  # arrays can be changed in place
         changes["vectors"] = tuple(copy.copy(vector) for vector in answer.vectors)
     return evolve(answer, **changes)

@@ -98,7 +98,7 @@ SABOTAGE = [
     ),
     (
         "middleware/_cache_record.py",
-        "cost=FREE, attempts=(), request_id=None, metadata=metadata",
+        "cost=cost, attempts=(), request_id=None, metadata=metadata",
         "attempts=(), metadata=metadata",
         CACHE + "test_a_hit_does_not_pass_for_the_exchange_of_then",
     ),

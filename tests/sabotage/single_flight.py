@@ -229,7 +229,7 @@ SABOTAGE = [
     ),
     (
         FLIGHT,
-        '"cost": FREE, "attempts"',
+        '"cost": Cost.spared("shared", answer.cost), "attempts"',
         '"attempts"',
         CALLS + "test_the_leader_pays_and_the_followers_have_it_for_nothing",
     ),
