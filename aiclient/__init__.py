@@ -113,6 +113,7 @@ if TYPE_CHECKING:
     from .stream import ChatStream
     from .sync import Client, RequestBuilder
     from .syncstream import Stream
+    from .template import Template
     from .transport import HTTPLimits
     from .vectors import nearest, similarity
 
@@ -211,6 +212,7 @@ __all__ = [
     "Stream",
     "StreamClosedError",
     "StreamInterruptedError",
+    "Template",
     "TextPart",
     "Timeouts",
     "Tool",
@@ -332,6 +334,7 @@ _WHERE = {
     "Stream": ".syncstream",
     "StreamClosedError": ".errors",
     "StreamInterruptedError": ".errors",
+    "Template": ".template",
     "TextPart": ".messages",
     "TimeoutError": ".errors",
     "Timeouts": ".context",

@@ -15,6 +15,7 @@ from .opening import OpenStream
 from .provider import Provider
 from .request import ChatOptions, ChatRequest, PromptCache, Reasoning, ResponseFormat, Tool, ToolChoice, check
 from .response import ChatResponse
+from .template import Template
 
 if TYPE_CHECKING:
     from .pricing import Estimate
@@ -64,6 +65,14 @@ class Fluent:
             if not isinstance(message, Message):
                 raise InvalidMessageError(f"messages() takes Message values, got {type(message).__name__}")
         return evolve(self, messages=self._messages + messages)
+
+    def template(self, template: Template, /, **values: Any) -> Self:
+        """Add the messages of a template, filled in, and tag the call with its name and version.
+
+        Raises:
+            InvalidRequestError: A value is missing, of the wrong type, or belongs to no place of the template.
+        """
+        return self.messages(*template.render(**values)).tags(**template.tags)
 
     def image(self, data: bytes | None = None, *, url: str | None = None, media_type: str | None = None) -> Self:
         """Add an image to the last user message, or begin one: bytes with their media type, or a URL."""

@@ -7,12 +7,12 @@ sent that this library does not know (`OpaquePart`). Every part can carry its `o
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, TypeVar, get_args
 
 from attrs import field, frozen
 
+from . import jsontext
 from .errors import InvalidMessageError
 from .records import Record, tagged
 
@@ -183,23 +183,12 @@ class ToolCall(_Sourced):
         if not self.arguments.strip():
             return {}, None
         try:
-            value = json.loads(self.arguments, object_pairs_hook=_unique)
-        except RecursionError:
-            return None, "the arguments are nested too deeply"
+            value = jsontext.read(self.arguments)
         except ValueError as error:
             return None, f"the arguments are not valid JSON: {error}"
         if not isinstance(value, dict):
             return None, f"the arguments must be a JSON object, not {type(value).__name__}"
         return value, None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a key given twice: which of the two values the model meant is a guess."""
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} is given twice")
-    return value
 
 
 @frozen(repr=False)

@@ -13,7 +13,8 @@ from typing import Any, Literal, TypeAlias
 
 from attrs import field, frozen
 
-from .errors import Category
+from . import jsontext
+from .errors import Category, ResponseValidationError
 from .messages import Message
 from .records import Record
 
@@ -239,6 +240,28 @@ class ChatResponse(Record):
     def raw_usage(self) -> Mapping[str, Any] | None:
         """The vendor's own usage object."""
         return self.usage.raw_usage
+
+    def json(self) -> Any:
+        """Return the value that the text holds as JSON: the whole text, else the one fenced block in it.
+
+        Nothing is guessed: no text before or after is cut away, no comma added.
+
+        Raises:
+            ResponseValidationError: The text is no JSON and holds no fenced block, or several, or one that is no JSON
+                either. A key given twice, NaN and infinite numbers are not JSON. `partial` is this response.
+
+        Example:
+            >>> ChatResponse(Message("assistant", '{"city": "Bonn"}')).json()
+            {'city': 'Bonn'}
+        """
+        try:
+            return jsontext.answer(self.message.content)
+        except ValueError as error:
+            problem = str(error)
+        cut = "; the answer was cut at its limit of tokens" if self.finish_reason == "length" else ""
+        raise ResponseValidationError(
+            f"the answer is not JSON: {problem}{cut}", provider=self.provider, model=self.model, partial=self
+        )
 
 
 def _vectors(value: Sequence[Sequence[float]]) -> tuple[array[float], ...]:

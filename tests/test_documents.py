@@ -137,5 +137,5 @@ def test_links_lead_somewhere(document):
 def test_every_fence_is_closed_and_has_a_language_that_is_dealt_with(document):
     fences = re.findall(r"^ *```(\w*)$", document.read_text("utf-8"), re.MULTILINE)
     assert len(fences) % 2 == 0
-    assert set(fences[::2]) <= {"python", "text", "sh", "console"}
+    assert set(fences[::2]) <= {"python", "text", "sh", "console", "toml", "json"}
     assert set(fences[1::2]) <= {""}

@@ -37,6 +37,7 @@ PRINTS = {
     "retry_faults.py": ["Paris after ['rate_limit', 'ok']", "AuthenticationError after ['authentication']"],
     "single_flight.py": ["50 users, 49 of them shared, 1 request", "the second has: Rhine", "2 requests in all"],
     "stream.py": ["three rivers of Europe.\n[stop, 12 tokens]", "characters came]"],
+    "template.py": ["billing\nsupport", "mesage is unknown; did you mean 'message'?"],
     "tools.py": ["21 degrees in Bonn", "It is 21 degrees in Bonn."],
     "timeouts.py": ["TimeoutError (attempt) after 3 attempts", "StreamInterruptedError (idle): 'The '"],
     "unit_test.py": ["passed: test_it_waits_as_long_as_the_service_asks"],

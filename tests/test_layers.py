@@ -14,7 +14,7 @@ ROOT = Path(aiclient.__file__).parent
 
 FLOORS = [
     # 0: what stands on nothing of ours
-    {"_lazy", "clock", "errors", "forks", "logs", "secrets"},
+    {"_lazy", "clock", "errors", "forks", "jsontext", "logs", "secrets"},
     {"", "records"},  # the package itself holds lazy names and the version
     # 1, 2: values
     {"decoding", "gate", "messages", "vectors"},
