@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from .attempt import chain
     from .builder import AsyncRequestBuilder
+    from .bulkitems import BulkItem, BulkProgress, BulkResult
     from .chains import resilient
     from .chunks import ChatStreamChunk, ToolCallDelta
     from .client import AsyncClient
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
     from .errors import (
         TimeoutError as TimeoutError,  # public for type checkers; not in __all__, see __dir__
     )
+    from .expenses import Expense
     from .messages import (
         AudioPart,
         Citation,
@@ -132,6 +134,9 @@ __all__ = [
     "BadRequestError",
     "BaseProvider",
     "BudgetExceededError",
+    "BulkItem",
+    "BulkProgress",
+    "BulkResult",
     "CallContext",
     "CallEvent",
     "CallWarning",
@@ -163,6 +168,7 @@ __all__ = [
     "EmbeddingResponse",
     "EmptyMessagesError",
     "End",
+    "Expense",
     "Failover",
     "FailoverState",
     "HTTPCall",
@@ -254,6 +260,9 @@ _WHERE = {
     "BadRequestError": ".errors",
     "BaseProvider": ".provider",
     "BudgetExceededError": ".errors",
+    "BulkItem": ".bulkitems",
+    "BulkProgress": ".bulkitems",
+    "BulkResult": ".bulkitems",
     "CallContext": ".context",
     "CallEvent": ".context",
     "CallWarning": ".response",
@@ -285,6 +294,7 @@ _WHERE = {
     "EmbeddingResponse": ".response",
     "EmptyMessagesError": ".errors",
     "End": ".ends",
+    "Expense": ".expenses",
     "Failover": ".priority",
     "FailoverState": ".priority",
     "HTTPCall": ".request",

@@ -17,13 +17,13 @@ from .composition import destinations, is_provider
 from .context import DEFAULT_EXTRA_ATTEMPTS, CallContext, Timeouts
 from .dryrun import DryRunReport, report_of
 from .ends import End
-from .errors import AIClientWarning, ClientClosedError, ConfigError, InvalidMessageError, InvalidProviderError
+from .errors import AIClientWarning, ClientClosedError, ConfigError, InvalidProviderError
 from .explain import explain
 from .inflight import CallInFlight
-from .messages import Message
 from .opening import OpenStream
 from .order import order_problems
 from .pricebooks import TABLE, PriceBook, price_book
+from .prompts import Prompt, messages_of
 from .provider import Middleware, Provider, Q, R, opened, release
 from .registry import provider_for
 from .request import ChatRequest, EmbeddingRequest, check
@@ -31,12 +31,11 @@ from .response import ChatResponse, EmbeddingResponse
 from .stream import ChatStream
 
 if TYPE_CHECKING:
+    from .bulk import Items, OnError
+    from .bulkitems import BulkResult, OnProgress
     from .pricing import Estimate
 
-__all__ = ["AsyncClient", "Prompt"]
-
-Prompt = ChatRequest | str | Iterable[Message | Mapping[str, Any]]
-"""What `chat` takes: a request, a text, or a list of messages or dicts with `role` and `content`."""
+__all__ = ["AsyncClient"]
 
 T = TypeVar("T")
 
@@ -215,6 +214,19 @@ class AsyncClient:
         """Turn one text (then read `.vector`) or several (`.vectors`) into vectors."""
         return await self.embeddings(EmbeddingRequest(text, model, dimensions, task))
 
+    async def map(
+        self,
+        prompts: Items[Prompt],
+        *,
+        concurrency: int = 10,
+        on_error: OnError = "collect",
+        on_progress: OnProgress | None = None,
+    ) -> BulkResult[Prompt, ChatResponse]:
+        """Send many prompts, at most `concurrency` at once; return an outcome for each, in order. See `aiclient.bulk.map`."""
+        from .bulk import map  # noqa: PLC0415  # most programs ask one thing at a time
+
+        return await map(self.chat, prompts, concurrency=concurrency, on_error=on_error, on_progress=on_progress)
+
     async def dry_run(self, prompt: Prompt, /, *, stream: bool = False) -> DryRunReport:
         """Send nothing, and return what `chat` (with `stream`, `chat_stream`) would send; see the builder's `dry_run`."""
         from .middleware.dry_run import DryRun  # noqa: PLC0415  # most calls are in earnest
@@ -324,18 +336,7 @@ def _provider(value: str | Provider) -> Provider:
 
 
 def _request(prompt: Prompt) -> ChatRequest:
-    request = prompt if isinstance(prompt, ChatRequest) else ChatRequest(_messages(prompt))
+    request = prompt if isinstance(prompt, ChatRequest) else ChatRequest(messages_of(prompt))
     if request.context is None:
         check(request)
     return request
-
-
-def _messages(prompt: str | Iterable[Message | Mapping[str, Any]]) -> list[Message]:
-    if isinstance(prompt, str):
-        return [Message("user", prompt)]
-    given: object = prompt
-    if not isinstance(given, Iterable) or isinstance(given, (Mapping, bytes)):
-        raise InvalidMessageError(
-            f"chat takes a text, a ChatRequest, or a list of messages or dicts, not {type(given).__name__}"
-        )
-    return [item if isinstance(item, Message) else Message.of_dict(item) for item in prompt]

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from attrs import field, frozen
 
 from .builder import Fluent
-from .client import AsyncClient, Prompt
+from .client import AsyncClient
 from .clock import SYSTEM, Clock
 from .context import DEFAULT_EXTRA_ATTEMPTS, Timeouts
 from .dryrun import DryRunReport
 from .errors import ClientClosedError
 from .loopthread import LoopThread
 from .pricebooks import TABLE, PriceBook
+from .prompts import Prompt
 from .provider import Middleware, Provider
 from .request import EmbeddingRequest
 from .response import ChatResponse, EmbeddingResponse
 from .syncstream import Stream
 
 if TYPE_CHECKING:
+    from .bulk import Items, OnError
+    from .bulkitems import BulkResult, OnProgress
     from .pricing import Estimate
 
 __all__ = ["Client", "RequestBuilder"]
@@ -152,6 +155,30 @@ class Client:
     ) -> EmbeddingResponse:
         """Turn one text (then read `.vector`) or several (`.vectors`) into vectors."""
         return self._thread.run(self._async.embed(text, model=model, dimensions=dimensions, task=task))
+
+    def map(
+        self,
+        prompts: Items[Prompt],
+        *,
+        concurrency: int = 10,
+        on_error: OnError = "collect",
+        on_progress: OnProgress | None = None,
+    ) -> BulkResult[Prompt, ChatResponse]:
+        """Send many prompts, at most `concurrency` at once; return an outcome for each, in order. See `aiclient.bulk.map`.
+
+        `prompts` is read, and `on_progress` told, in the calling thread. Ctrl-C cancels what is under way.
+        """
+        from .bulk import checked  # noqa: PLC0415  # most programs ask one thing at a time
+        from .syncbulk import bulk_in  # noqa: PLC0415  # as above
+
+        checked(prompts, concurrency=concurrency, on_error=on_error, on_progress=on_progress)
+
+        def work(
+            items: Items[Prompt], told: OnProgress | None
+        ) -> Coroutine[Any, Any, BulkResult[Prompt, ChatResponse]]:
+            return self._async.map(items, concurrency=concurrency, on_error=on_error, on_progress=told)
+
+        return bulk_in(self._thread, work, prompts, on_progress)
 
     def dry_run(self, prompt: Prompt, /, *, stream: bool = False) -> DryRunReport:
         """Send nothing, and return what would have been sent; see AsyncClient.dry_run."""

@@ -20,6 +20,8 @@ FLOORS = [
     {"decoding", "gate", "messages", "vectors"},
     {"context", "fields"},
     {"media", "request", "response", "template"},
+    {"expenses", "prompts", "settings"},
+    {"bulkitems"},
     # 3: streams
     {"abilities", "chunks", "ends", "rates"},
     {"stream"},
@@ -171,7 +173,7 @@ FLOORS = [
     # 10, 11, 12: the clients, and what people type
     {"client"},
     {"loopthread"},
-    {"syncstream"},
+    {"syncbulk", "syncstream"},
     {"sync"},
     {"cli.terminal", "testutil"},
     {"cli.*"},

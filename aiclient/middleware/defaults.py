@@ -3,57 +3,28 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, fields
 
-from ..errors import ConfigError, InvalidRequestError
+from ..errors import ConfigError
 from ..messages import Message
 from ..provider import Layer, Provider
-from ..request import ChatOptions, ChatRequest, PromptCache, Reasoning, ResponseFormat, Tool, ToolChoice
+from ..request import ChatOptions, ChatRequest, Tool
 from ..response import ChatResponse
+from ..settings import STEERING, Settings, setting
 from ..stream import ChatStream
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-__all__ = ["Defaults", "Settings"]
-
-STEERING: Final = frozenset({"timeout", "tags", "tenant", "cache", "strict"})
-"""Options that are not the request's but the call's: its context is opened before any layer sees it."""
+__all__ = ["Defaults"]
 
 INSTRUCTING: Final = ("system", "developer")
 """Roles of a system prompt; the second is OpenAI's newer word for it."""
 
 OF_TOOLS: Final = ("tool_choice", "parallel_tool_calls")
 """Options that services refuse where no tool is offered."""
-
-
-class Settings(TypedDict, total=False):
-    """What `Defaults` can set: the options of a request, as the request builder takes them."""
-
-    model: str | None
-    temperature: float | None
-    max_tokens: int | None
-    top_p: float | None
-    top_k: int | None
-    seed: int | None
-    stop: str | Iterable[str] | None
-    frequency_penalty: float | None
-    presence_penalty: float | None
-    tools: Iterable[Tool] | None
-    tool_choice: str | ToolChoice | None
-    parallel_tool_calls: bool | None
-    response_format: str | Mapping[str, Any] | ResponseFormat | None
-    reasoning: str | Reasoning | None
-    prompt_cache: str | PromptCache | None
-    n: int | None
-    logprobs: int | None
-    service_tier: str | None
-    user_id: str | None
-    metadata: Mapping[str, str] | None
-    extra: Mapping[str, Mapping[str, Any]] | None
 
 
 class Defaults(Layer):
@@ -135,23 +106,6 @@ def _leave_out_what_needs_tools(missing: dict[str, Any], tools: tuple[Tool, ...]
 _NAMES: Final = tuple(field.name for field in fields(ChatOptions) if field.name not in STEERING)
 
 
-def _tools(value: Iterable[Any]) -> tuple[Tool, ...]:
-    tools = tuple(value)
-    if not all(isinstance(tool, Tool) for tool in tools):
-        raise TypeError("each must be a Tool")
-    return tools
-
-
-_CONVERTED: Final[dict[str, tuple[type, Callable[[Any], Any]]]] = {
-    # What the options' own validators leave to the request builder: the type, and what makes it of a shorter form.
-    "tool_choice": (ToolChoice, lambda value: ToolChoice.of(value) if isinstance(value, str) else value),
-    "response_format": (ResponseFormat, ResponseFormat.of),
-    "reasoning": (Reasoning, lambda value: Reasoning(value) if isinstance(value, str) else value),
-    "prompt_cache": (PromptCache, lambda value: PromptCache(value) if isinstance(value, str) else value),
-    "tools": (tuple, _tools),
-}
-
-
 def _checked(settings: dict[str, Any]) -> ChatOptions:
     """Return the settings as options, or say which of them no request could have."""
     for name in settings:
@@ -165,19 +119,4 @@ def _checked(settings: dict[str, Any]) -> ChatOptions:
             hint = f"did you mean {close[0]}=?" if close else f"there are system, {', '.join(_NAMES)}"
             raise ConfigError(f"Defaults has no {name!r}; {hint}")
     given = {name: value for name, value in settings.items() if value is not None}
-    return ChatOptions(**{name: _one(name, value) for name, value in given.items()})
-
-
-def _one(name: str, value: Any) -> Any:
-    """Return one setting as ChatOptions holds it."""
-    kind, convert = _CONVERTED.get(name, (object, lambda value: value))
-    problem: object
-    try:
-        checked = getattr(ChatOptions(**{name: convert(value)}), name)
-    except (InvalidRequestError, TypeError, ValueError) as error:
-        problem = error
-    else:
-        if isinstance(checked, kind):
-            return checked
-        problem = f"a {kind.__name__} is needed"
-    raise ConfigError(f"{name}= of {type(value).__name__} cannot be a default: {problem}")
+    return ChatOptions(**{name: setting(name, value) for name, value in given.items()})

@@ -16,7 +16,6 @@ from aiclient.composition import compose
 from aiclient.errors import ConfigError, ServerError, StreamInterruptedError
 from aiclient.messages import Message
 from aiclient.middleware import Defaults, Retry
-from aiclient.middleware.defaults import STEERING, Settings
 from aiclient.opening import collect
 from aiclient.provider import opened
 from aiclient.request import (
@@ -29,6 +28,7 @@ from aiclient.request import (
     Tool,
     ToolChoice,
 )
+from aiclient.settings import STEERING, Settings
 from aiclient.testutil.mock import MockProvider
 
 pytestmark = pytest.mark.anyio
@@ -337,7 +337,7 @@ def test_what_steers_the_call_is_refused_with_the_place_to_set_it(name):
     ],
 )
 def test_a_value_that_no_request_could_have_is_refused_by_name(name, value, problem):
-    with pytest.raises(ConfigError, match=f"{name}= of {type(value).__name__} cannot be a default: .*{problem}"):
+    with pytest.raises(ConfigError, match=f"{name}= of {type(value).__name__} cannot be a setting: .*{problem}"):
         Defaults(**{name: value})
 
 

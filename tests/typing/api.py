@@ -270,6 +270,12 @@ def several(one: Provider, other: Provider) -> None:
     Client(several)
 
 
+def many(client: Client) -> None:
+    result = client.map(["a", [{"role": "user", "content": "b"}]], on_progress=lambda progress: print(progress.done))
+    assert_type(result.values, list[ChatResponse])
+    assert_type(result[0].error, Exception | None)
+
+
 def errors(error: aiclient.AIClientError) -> None:
     assert_type(error.retryable, bool)
     assert_type(error.retry_after, float | None)

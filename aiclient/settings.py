@@ -1,0 +1,76 @@
+"""The options of a request as keyword arguments: their names, the shorter forms that they may be given in, and their checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypedDict
+
+from .errors import ConfigError, InvalidRequestError
+from .request import ChatOptions, PromptCache, Reasoning, ResponseFormat, Tool, ToolChoice
+
+__all__ = ["STEERING", "Settings", "setting"]
+
+STEERING: Final = frozenset({"timeout", "tags", "tenant", "cache", "strict"})
+"""Options that are not the request's but the call's: its context is opened before any layer sees it."""
+
+
+class Settings(TypedDict, total=False):
+    """The options of a request, as the request builder takes them."""
+
+    model: str | None
+    temperature: float | None
+    max_tokens: int | None
+    top_p: float | None
+    top_k: int | None
+    seed: int | None
+    stop: str | Iterable[str] | None
+    frequency_penalty: float | None
+    presence_penalty: float | None
+    tools: Iterable[Tool] | None
+    tool_choice: str | ToolChoice | None
+    parallel_tool_calls: bool | None
+    response_format: str | Mapping[str, Any] | ResponseFormat | None
+    reasoning: str | Reasoning | None
+    prompt_cache: str | PromptCache | None
+    n: int | None
+    logprobs: int | None
+    service_tier: str | None
+    user_id: str | None
+    metadata: Mapping[str, str] | None
+    extra: Mapping[str, Mapping[str, Any]] | None
+
+
+def _tools(value: Iterable[Any]) -> tuple[Tool, ...]:
+    tools = tuple(value)
+    if not all(isinstance(tool, Tool) for tool in tools):
+        raise TypeError("each must be a Tool")
+    return tools
+
+
+_CONVERTED: Final[dict[str, tuple[type, Callable[[Any], Any]]]] = {
+    # What the options' own validators leave to the request builder: the type, and what makes it of a shorter form.
+    "tool_choice": (ToolChoice, lambda value: ToolChoice.of(value) if isinstance(value, str) else value),
+    "response_format": (ResponseFormat, ResponseFormat.of),
+    "reasoning": (Reasoning, lambda value: Reasoning(value) if isinstance(value, str) else value),
+    "prompt_cache": (PromptCache, lambda value: PromptCache(value) if isinstance(value, str) else value),
+    "tools": (tuple, _tools),
+}
+
+
+def setting(name: str, value: Any) -> Any:
+    """Return one setting as ChatOptions holds it.
+
+    Raises:
+        ConfigError: No request could have this value.
+    """
+    kind, convert = _CONVERTED.get(name, (object, lambda value: value))
+    problem: object
+    try:
+        checked = getattr(ChatOptions(**{name: convert(value)}), name)
+    except (InvalidRequestError, TypeError, ValueError) as error:
+        problem = error
+    else:
+        if isinstance(checked, kind):
+            return checked
+        problem = f"a {kind.__name__} is needed"
+    raise ConfigError(f"{name}= of {type(value).__name__} cannot be a setting: {problem}")
