@@ -78,6 +78,7 @@ if TYPE_CHECKING:
         TimeoutError as TimeoutError,  # public for type checkers; not in __all__, see __dir__
     )
     from .expenses import Expense
+    from .logs import correlation
     from .messages import (
         AudioPart,
         Citation,
@@ -235,6 +236,7 @@ __all__ = [
     "chain",
     "collect",
     "compose",
+    "correlation",
     "destinations",
     "failover",
     "find",
@@ -362,6 +364,7 @@ _WHERE = {
     "chain": ".attempt",
     "collect": ".opening",
     "compose": ".composition",
+    "correlation": ".logs",
     "destinations": ".composition",
     "failover": ".priority",
     "find": ".composition",

@@ -21,6 +21,8 @@ from .context import Timeouts
 from .errors import ConfigError, InvalidRequestError
 from .exchange import Exchange
 from .http_errors import unanswered
+from .http_logs import guard, ours
+from .logs import write
 from .transport import Answer, Head, HTTPLimits, Limits, Transport
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ class HTTP:
             raise ConfigError("verify must be an ssl.SSLContext; ssl.create_default_context(cafile=...) makes one")
         if sum(given is not None for given in (http_client, verify, transport)) > 1:
             raise ConfigError("http_client, verify and transport exclude each other: give one of them")
+        guard()
         self._limits = limits
         self._transport: Transport
         if transport is not None:
@@ -172,9 +175,8 @@ def _context(scheme: str) -> ssl.SSLContext:
     context = httpx.create_ssl_context(trust_env=False)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if context.keylog_filename:
-        logging.getLogger(__name__).warning(
-            "SSLKEYLOGFILE is set: whoever reads that file can read all that is sent, keys included"
-        )
+        text = "SSLKEYLOGFILE is set: whoever reads that file can read all that is sent, keys included"
+        write(logging.getLogger(__name__), logging.WARNING, {"event": "key_log"}, text)
     return context
 
 
@@ -332,7 +334,8 @@ class CallersClient:
         )
         if not any(name.lower() == b"cookie" for name, _ in headers):
             request.headers.pop("cookie", None)
-        response = await self._client.send(request, stream=True, follow_redirects=False)
+        with ours():
+            response = await self._client.send(request, stream=True, follow_redirects=False)
         return Answer(
             response.status_code,
             response.headers.raw,

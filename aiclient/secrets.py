@@ -1,32 +1,38 @@
-"""Secrets that cannot be printed by accident."""
+"""Secrets that cannot be printed by accident, and how to find them in what others wrote."""
 
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING, NoReturn
+import weakref
+from typing import TYPE_CHECKING, Final, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["MASK", "SecretStr", "mask"]
+__all__ = ["MASK", "SecretStr", "living", "mask"]
 
-MASK = "***"
+MASK: Final = "***"
 """What stands in place of a secret."""
 
-_SHORTEST = 6
+_SHORTEST: Final = 6
 """Shorter values are not searched for: they would also hit ordinary words."""
+
+_living: Final[weakref.WeakValueDictionary[int, SecretStr]] = weakref.WeakValueDictionary()
 
 
 class SecretStr:
     """A string whose value comes out only through `reveal()`.
 
-    `repr`, `str` and `format` give `***`; comparing takes constant time; pickling and JSON refuse.
+    `repr`, `str` and `format` give `***`; comparing takes constant time; pickling and JSON refuse. As long as it lives, its
+    value is masked in what this library logs and in what it passes on of the words of services.
     """
 
-    __slots__ = ("_value",)
+    __slots__ = ("__weakref__", "_value")
 
     def __init__(self, value: str) -> None:
         self._value = value
+        if len(value) >= _SHORTEST and value != MASK:
+            _living[id(self)] = self  # by identity: of two equal ones the second outlives the first
 
     def reveal(self) -> str:
         """Return the secret itself; call it at the last step only."""
@@ -60,6 +66,11 @@ class SecretStr:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a SecretStr cannot be pickled; pass the name of the variable that holds it instead")
+
+
+def living() -> list[SecretStr]:
+    """Return every secret that somebody holds at the moment."""
+    return list(_living.values())
 
 
 def mask(text: str, secrets: Iterable[SecretStr]) -> str:

@@ -14,7 +14,9 @@ ROOT = Path(aiclient.__file__).parent
 
 FLOORS = [
     # 0: what stands on nothing of ours
-    {"_lazy", "clock", "errors", "forks", "jsontext", "logs", "secrets"},
+    {"_lazy", "clock", "errors", "forks", "jsontext", "secrets"},
+    {"logs", "redaction"},
+    {"_sinks"},
     {"", "records"},  # the package itself holds lazy names and the version
     # 1, 2: values
     {"decoding", "gate", "messages", "vectors"},
@@ -125,7 +127,7 @@ FLOORS = [
     },
     # 7: the network, and files
     {"_sqlite_file"},
-    {"connections", "credentials", "http_errors", "redis_store", "sqlite_store", "transport"},
+    {"connections", "credentials", "http_errors", "http_logs", "redis_store", "sqlite_store", "transport"},
     {"exchange"},
     {"http"},
     # 8: the leaves and the layers

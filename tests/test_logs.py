@@ -7,7 +7,9 @@ import logging
 
 import pytest
 
+import aiclient
 from aiclient import logs
+from aiclient.errors import ConfigError
 from aiclient.logs import correlation, correlation_id
 
 
@@ -36,6 +38,21 @@ def test_a_block_that_raises_restores():
     with pytest.raises(ValueError), correlation("order-17"):
         raise ValueError
     assert correlation_id() is None
+
+
+def test_without_a_name_one_is_made():
+    with correlation() as one, correlation() as other:
+        assert one != other == correlation_id() and len(one) == 32
+
+
+@pytest.mark.parametrize("name", ["", 7])
+def test_what_is_no_name_is_refused(name):
+    with pytest.raises(ConfigError, match=r"give a text that is not empty"), correlation(name):
+        pass
+
+
+def test_it_is_the_one_that_the_package_exports():
+    assert aiclient.correlation is correlation
 
 
 @pytest.mark.anyio

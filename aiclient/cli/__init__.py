@@ -110,6 +110,8 @@ def _add_ask(commands: Commands[argparse.ArgumentParser]) -> None:
         help="print the answer as it comes (the default without --json)",
     )
     ask.add_argument("--json", action="store_true", help="print the whole answer as one JSON object")
+    ask.add_argument("--log-level", metavar="LEVEL", help="log to standard error: debug, info, warning or error")
+    ask.add_argument("--log-file", metavar="PATH", help="log to a file, JSON lines; without --log-level from info on")
     ask.set_defaults(command=".ask")
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from .. import logs
 from ..errors import InvalidMessageError
+from ..middleware.logging import Logging
 from ..registry import provider_for, split
 from ..sync import Client
 from .terminal import note, put
@@ -19,13 +22,18 @@ if TYPE_CHECKING:
     from ..response import ChatResponse
     from ..sync import RequestBuilder
 
-__all__ = ["environment", "run"]
+__all__ = ["environment", "logged", "run"]
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask and print."""
     prompt = _piped() if arguments.prompt == "-" else arguments.prompt
-    with Client.from_env(environment(os.environ, arguments.model, arguments.base_url)) as client:
+    with contextlib.ExitStack() as stack:
+        client = stack.enter_context(Client.from_env(environment(os.environ, arguments.model, arguments.base_url)))
+        if arguments.log_level or arguments.log_file:
+            logs.configure(arguments.log_level or "INFO", console=bool(arguments.log_level), file=arguments.log_file)
+            stack.callback(logs.reset)
+            logged(client)
         request = client.new_request()
         if arguments.system is not None:
             request = request.system(arguments.system)
@@ -39,6 +47,13 @@ def run(arguments: argparse.Namespace) -> int:
             _end_line(answer)
     _remark(answer)
     return 0
+
+
+def logged(client: Client) -> None:
+    """Have every call of `client` logged, unless its set-up does so already."""
+    if not any(isinstance(layer, Logging) for layer in client.middleware):
+        others = client.middleware
+        client.remove(*others).use(Logging(), *others)  # outermost, so that one record stands for the call
 
 
 def _piped() -> str:

@@ -109,7 +109,11 @@ class _Listener(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep one line: the level, the event, and the fields that a person reads."""
-        fields = getattr(record, "aiclient", {})
+        fields = dict(getattr(record, "aiclient", {}))
+        if fields.get("event") == "attempt_ended":  # the journal is printed beside them
+            return
+        if "duration_ms" in fields:
+            fields |= {"duration": fields["duration_ms"] / 1000, "cost_usd": fields.get("cost")}
         shown = ("provider", "category", "delay", "duration", "attempts", "completion_tokens", "cost_usd")
         facts = " ".join(f"{name}={fields[name]}" for name in shown if name in fields)
         self._lines.append(f"{record.levelname} {fields.get('event')} {facts}")

@@ -11,6 +11,7 @@ from ..context import CallContext, CallEvent
 from ..errors import AIClientError, TimeoutError
 from ..forks import own_lock
 from ..gate import Alarm
+from ..logs import write
 from ..response import CallWarning
 from ..store import MemoryStore, Store
 
@@ -116,7 +117,7 @@ class PatientStore:
             context.emit(CallEvent("cache", category=_words(error), detail="store_failed"))
         if first:
             message = f"the response cache's store failed, and calls go on without it: {_words(error)}"
-            _log.warning("%s", message)
+            write(_log, logging.WARNING, {"event": "cache_store_failed"}, "%s", message)
             context.warnings.append(CallWarning("cache_store_failed", message))
 
 

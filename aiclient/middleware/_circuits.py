@@ -14,7 +14,7 @@ from ..composition import Destination
 from ..context import CallContext, CallEvent
 from ..errors import Category
 from ..forks import own_lock
-from ..logs import correlation_id
+from ..logs import correlation_id, write
 from ._circuit import Circuit, Rules, State
 from ._keyed import Keyed, Timeline
 from ._selection import tell
@@ -162,7 +162,7 @@ class Circuits:
         }
         fields |= {"category": why, "delay": wait, "correlation_id": correlation_id()}
         level = logging.WARNING if seen.state == "open" else logging.INFO
-        _LOGGER.log(level, "the circuit of %s is %s", seen.name, seen.state, extra={"aiclient": fields})
+        write(_LOGGER, level, fields, "the circuit of %s is %s", seen.name, seen.state)
         if context is not None and context.observers:
             context.emit(CallEvent("breaker", where.provider, where.model, delay=wait, category=why, detail=seen.state))
         tell(self._hear, seen, _LOGGER)

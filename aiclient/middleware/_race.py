@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from ..clock import Clock, Timer
 from ..errors import AIClientError
 from ..gate import uninterrupted
+from ..logs import write
 from ..stream import ChatStream
 
 __all__ = ["Race"]
@@ -128,5 +129,7 @@ async def _ended(runners: Collection[asyncio.Task[T]]) -> None:
         if isinstance(result, ChatStream):
             try:
                 await result.close()
-            except Exception:  # the other call has answered: what the end of this one ran into is not the caller's
-                _LOGGER.exception("closing a stream that came second failed")
+            except Exception:  # noqa: BLE001  # the other call has answered; logged
+                write(
+                    _LOGGER, logging.ERROR, {"event": "hedge"}, "closing a stream that came second failed", trace=True
+                )

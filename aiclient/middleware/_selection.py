@@ -18,7 +18,7 @@ from ..errors import (
     DryRunStop,
     InvalidRequestError,
 )
-from ..logs import correlation_id
+from ..logs import correlation_id, write
 
 __all__ = ["Errors", "listener", "refused_here", "selection", "tell"]
 
@@ -80,6 +80,6 @@ def tell(hear: Callable[[V], None] | None, value: V, logger: logging.Logger) -> 
         return
     try:
         hear(value)
-    except (Exception, asyncio.CancelledError):  # the user's code, which nobody can cancel; logged with its traceback
+    except (Exception, asyncio.CancelledError):  # noqa: BLE001  # the user's code, which nobody can cancel; logged
         fields = {"event": "listener_failed", "correlation_id": correlation_id()}
-        logger.exception("a listener failed: %r", hear, extra={"aiclient": fields})
+        write(logger, logging.ERROR, fields, "a listener failed: %r", hear, trace=True)

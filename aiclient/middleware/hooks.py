@@ -18,6 +18,7 @@ from ..composition import destination
 from ..context import CallContext, CallEvent
 from ..errors import ConfigError, DryRunStop
 from ..forks import own_lock
+from ..logs import write
 from ..provider import Layer, Provider, Q, R, observed
 from ..request import AnyRequest, ChatRequest, EmbeddingRequest
 from ..response import ChatResponse, EmbeddingResponse
@@ -236,8 +237,5 @@ class _Call:
         trace = [f"{step.filename}:{step.lineno} in {step.name}" for step in traceback.extract_tb(error.__traceback__)]
         what = f"raised {type(error).__name__} at {trace[-1]}" if trace else f"did nothing: {error}"
         fields = {"event": event, "hook": name_of(function), "error": type(error).__name__, "id": self.context.id}
-        LOGGER.error(
-            "the hook %s for %s %s; the call goes on",
-            *(fields["hook"], event, what),
-            extra={"aiclient": {**fields, "trace": trace}},
-        )
+        text = "the hook %s for %s %s; the call goes on"
+        write(LOGGER, logging.ERROR, {**fields, "trace": trace}, text, fields["hook"], event, what)

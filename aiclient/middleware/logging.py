@@ -1,50 +1,82 @@
-"""One structured log record for every logical call."""
+"""One structured log record for every attempt and one for every logical call."""
 
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ..context import CallContext, CallEvent
-from ..errors import AIClientError, ConfigError, ProviderError, StreamInterruptedError
-from ..logs import correlation_id
+from ..errors import (
+    AIClientError,
+    BudgetExceededError,
+    CircuitOpenError,
+    ClientClosedError,
+    ConfigError,
+    ConnectError,
+    DryRunStop,
+    StoreError,
+    StreamClosedError,
+    TimeoutError,
+)
+from ..logs import correlation_id, write
 from ..provider import Layer, Provider, Q, R, observed
+from ..redaction import clean, fingerprint
 from ..request import AnyRequest, ChatRequest
-from ..response import ChatResponse, EmbeddingResponse
-from ..secrets import MASK
+from ..response import ChatResponse, Cost, EmbeddingResponse, Usage
+from ._content import prompt, said
 
 if TYPE_CHECKING:
     from ..ends import End
+    from ..response import Attempt
 
 __all__ = ["Logging"]
 
-_KEYS: Final = re.compile(
-    r"(?i)\b(?:bearer\s+\S+|(?:sk|pk|rk|gsk|xai|hf|ghp|pplx|r8|tvly)[-_][\w\-.]{8,}|AIza[\w\-]{20,}|AKIA\w{12,})"
+_LEVELS: Final = {"budget": logging.WARNING, "cache": logging.DEBUG}
+"""Of what happens between the attempts; everything else is at INFO."""
+
+_OURS: Final = (
+    BudgetExceededError,
+    CircuitOpenError,
+    ClientClosedError,
+    ConfigError,
+    ConnectError,
+    StoreError,
+    StreamClosedError,
+    TimeoutError,
 )
-"""Shapes of well-known keys; providers mask their own exactly, this catches what a prompt or a service repeats."""
+"""Errors whose words are all our own: those of the others may quote the prompt, the answer, or a service that does."""
 
-
-_DETAILS: Final = frozenset({"attempt_started", "attempt_ended", "cache"})
-"""Events that are many, and part of every call."""
+_NAMELESS: Final = frozenset({"session", "user"})
+"""Tags that say who somebody is: a record holds their fingerprint."""
 
 
 class Logging(Layer):
-    """Log how every call ended, with its identity, time, tokens and cost; never its content unless asked.
+    """Log every attempt and how every call ended; never its content unless asked.
 
-    A call: one record at its end, `INFO` if it succeeded, `WARNING` if it failed; what layers did in between (a retry, a
-    fallback, a wait for a limit, a breaker's change) is one at `INFO`, each attempt one at `DEBUG`. A stream: the same, at
-    its close. Place: outermost, so that one record stands for the logical call with all its attempts.
+    A call: one record at its end (`INFO` completed, cancelled or abandoned; `ERROR` failed; `WARNING` if it was a policy of
+    this client that refused it, such as a budget or an open circuit) and one for each attempt (`DEBUG`; `WARNING` if it
+    failed). What layers did in between (a retry, a fallback, a wait for a limit, a breaker's change) is one at `INFO`, the
+    alert of a budget one at `WARNING`. A stream: the same, at its close. Place: outermost, so that one record stands for the
+    logical call with all its attempts.
 
-    Fields are in `record.aiclient` (a dict), as structlog and JSON formatters expect: `event`, `id`, `correlation_id`,
-    `operation`, `provider`, `model`, `outcome`, `category`, `code`, `error`, `status_code`, `request_id`, `duration`
-    (seconds), `attempts`, `prompt_tokens`, `completion_tokens`, `cost_usd`, `finish_reason`, `tags`.
+    Fields are in `record.aiclient` (a dict); a logger of structlog is given them as they are; those that are unknown are left
+    out. Of every record: `event`, `id`, `correlation_id` (the tag of that name, else what `aiclient.correlation` set),
+    `provider`, `model`, `category`. Of calls and attempts: `outcome`, `status_code`, `request_id`, `duration_ms`, `tokens`,
+    `prompt_tokens`, `completion_tokens`, `cached_tokens`, `cost` (US dollars), `cost_estimated`; of attempts `attempt` (its
+    number) and `first_output_ms`; of calls `operation`, `messages` (how many), `attempts` (how many), `cached`,
+    `finish_reason`, `code`, `error`, `tags` (of `user` and `session` a fingerprint).
 
     Args:
-        logger: Where records go; `aiclient.calls` by default. Nothing shows until logging is configured at `INFO`.
-        content: Also log the messages, the answer's text and what services say of errors (they may quote the prompt), with
-            everything that looks like a key masked.
+        logger: Where records go: a `logging.Logger`, or a logger of structlog; `aiclient.calls` by default. Nothing shows
+            until logging is configured.
+        content: Also log `prompt`, `answer`, and what services say of errors (they may quote the prompt), with known secrets
+            and whatever looks like a key masked.
+        content_limit: Most characters of the prompt, of the answer and of an error, at least 1; of a longer prompt the end
+            is kept.
+
+    Raises:
+        ConfigError: An option is wrong.
 
     Example:
         >>> from aiclient import logs
@@ -54,15 +86,22 @@ class Logging(Layer):
 
     slot = "logging"
 
-    def __init__(self, *, logger: logging.Logger | None = None, content: bool = False) -> None:
-        if logger is not None and not isinstance(logger, logging.Logger):
-            raise ConfigError(f"logger={logger!r} must be a logging.Logger")
-        self._logger = logger or logging.getLogger("aiclient.calls")
+    def __init__(self, *, logger: Any = None, content: bool = False, content_limit: int = 2000) -> None:
+        if logger is not None and not isinstance(logger, logging.Logger) and not _is_structlog(logger):
+            raise ConfigError(f"logger={logger!r} must be a logging.Logger or a logger of structlog")
+        if not isinstance(content, bool):
+            raise ConfigError(f"content={content!r} must be True or False")
+        if type(content_limit) is not int or content_limit < 1:
+            raise ConfigError(f"content_limit={content_limit!r} must be a whole number of characters of at least 1")
+        self._logger: Any = logger or logging.getLogger("aiclient.calls")
         self.content = content
+        self.content_limit = content_limit
 
     def __repr__(self) -> str:
-        level = logging.getLevelName(self._logger.getEffectiveLevel())
-        return f"Logging({self._logger.name}, level {level}{', content' if self.content else ''})"
+        shown = ", content" if self.content else ""
+        if not isinstance(self._logger, logging.Logger):
+            return f"Logging(structlog{shown})"
+        return f"Logging({self._logger.name}, level {logging.getLevelName(self._logger.getEffectiveLevel())}{shown})"
 
     async def around(self, request: Q, inner: Provider, call_next: Callable[[Q], Awaitable[R]]) -> R:
         """Make the call and log its end."""
@@ -70,24 +109,20 @@ class Logging(Layer):
         assert context is not None  # opened by Layered
         operation = "embeddings" if not isinstance(request, ChatRequest) else getattr(call_next, "__name__", "chat")
         record = _Record(self, request, context, inner.name, operation)
-        if self._logger.isEnabledFor(logging.INFO):
+        if self.shows(logging.WARNING):
             context.observe(record.see)
         return await observed(call_next(request), record.end)
 
-    def note(self, event: CallEvent, context: CallContext) -> None:
-        """Log what happened inside a call."""
-        level = logging.DEBUG if event.kind in _DETAILS else logging.INFO
-        if self._logger.isEnabledFor(level):
-            fields: dict[str, Any] = {"provider": event.provider, "model": event.model, "number": event.number}
-            fields |= {"category": event.category, "delay": None if event.delay is None else round(event.delay, 3)}
-            fields["detail"] = event.detail
-            self.log(level, event.kind, context, fields)
+    def shows(self, level: int) -> bool:
+        """Whether records of that level go anywhere; structlog decides for itself."""
+        enabled = getattr(self._logger, "isEnabledFor", None) if isinstance(self._logger, logging.Logger) else None
+        return enabled is None or bool(enabled(level))
 
-    def log(self, level: int, event: str, context: CallContext, fields: dict[str, Any]) -> None:
+    def log(self, level: int, event: str, context: CallContext, fields: Mapping[str, Any]) -> None:
         """Write one record; the message holds what a person looks for, the fields everything."""
-        fields = {"event": event, "id": context.id, "correlation_id": correlation_id(), **fields}
-        shown = {name: value for name, value in fields.items() if value not in (None, {})}
-        self._logger.log(level, "%s %s", event, shown.get("provider", ""), extra={"aiclient": shown})
+        correlation = context.tags.get("correlation_id") or correlation_id()
+        fields = {"event": event, "id": context.id, "correlation_id": correlation, **fields}
+        write(self._logger, level, fields, "%s %s", event, fields.get("provider") or "")
 
 
 class _Record:
@@ -106,58 +141,116 @@ class _Record:
         self._began = context.clock.monotonic()
 
     def see(self, event: CallEvent) -> None:
-        self._layer.note(event, self._context)
+        """Log what happened inside the call."""
+        if event.kind == "attempt_started":  # its end says everything
+            return
+        attempt, level = event.attempt, _LEVELS.get(event.kind, logging.INFO)
+        if attempt is not None:
+            level = logging.WARNING if attempt.outcome == "failed" else logging.DEBUG
+        if self._layer.shows(level):
+            fields = _of_event(event) if attempt is None else _of_attempt(attempt)
+            self._layer.log(level, event.kind, self._context, fields)
 
     async def end(self, end: End) -> None:
+        """Log how the call ended."""
         self._context.unobserve(self.see)
-        level = logging.WARNING if end.outcome == "failed" else logging.INFO
-        if self._layer._logger.isEnabledFor(level):  # noqa: SLF001  # the layer's own half
+        level = _level(end)
+        if self._layer.shows(level):
             self._layer.log(level, f"{self._operation}_{end.outcome}", self._context, self._fields(end))
 
     def _fields(self, end: End) -> dict[str, Any]:
-        context, answer, error = self._context, end.response, end.error
+        context, answer, error, request = self._context, end.response, end.error, self._request
         fields: dict[str, Any] = {
             "operation": self._operation,
             "provider": (answer and answer.provider) or getattr(error, "provider", None) or self._provider,
-            "model": (answer and answer.model) or getattr(error, "model", None) or self._request.model,
+            "model": (answer and answer.model) or getattr(error, "model", None) or request.model,
+            "messages": len(request.messages) if isinstance(request, ChatRequest) else len(request.input),
             "outcome": end.outcome,
-            "duration": round(context.clock.monotonic() - self._began, 6),
+            "duration_ms": _ms(context.clock.monotonic() - self._began),
             "attempts": len(context.journal) or None,
-            "tags": dict(context.tags),
+            "tags": _tags(context.tags),
         }
         if answer is not None:
-            fields |= self._answered(answer)
+            fields |= _of_answer(answer)
         if isinstance(error, AIClientError):
             fields |= {"category": error.category, "status_code": error.status_code, "request_id": error.request_id}
-            fields |= {"code": error.code, "error": self._words(error)}
+            fields |= {"code": error.code and clean(error.code, limit=64), "error": self._words(error)}
         elif end.outcome == "failed":
             fields |= {"category": "other", "error": type(error).__name__}
-        if self._layer.content and isinstance(self._request, ChatRequest):
-            fields["messages"] = [f"{message.role}: {clean(message.content)}" for message in self._request.messages]
-        return fields
+        return fields | self._content(answer) if self._layer.content else fields
 
     def _words(self, error: AIClientError) -> str:
-        """Return what the error says, unless a service wrote it, who may quote the prompt."""
-        told_by_service = isinstance(error, (ProviderError, StreamInterruptedError))
-        return type(error).__name__ if told_by_service and not self._layer.content else clean(str(error))
+        """Return what the error says, if the words are ours or content is wanted; else its class."""
+        if self._layer.content or isinstance(error, _OURS):
+            return clean(str(error), limit=self._layer.content_limit)
+        return type(error).__name__
 
-    def _answered(self, answer: ChatResponse | EmbeddingResponse) -> dict[str, Any]:
-        cost = answer.cost
-        fields: dict[str, Any] = {
-            "request_id": answer.request_id,
-            "prompt_tokens": answer.usage.prompt_tokens,
-            "completion_tokens": answer.usage.completion_tokens,
-            "cost_usd": None if cost is None else float(cost),
-            "cached": answer.cached or None,
-        }
-        if isinstance(answer, ChatResponse):
-            fields["finish_reason"] = answer.finish_reason
-            if self._layer.content:
-                fields["answer"] = clean(answer.message.content)
-        return fields
+    def _content(self, answer: ChatResponse | EmbeddingResponse | None) -> dict[str, Any]:
+        limit = self._layer.content_limit
+        if not isinstance(self._request, ChatRequest):
+            return {}
+        answered = said(answer.message, limit) if isinstance(answer, ChatResponse) else None
+        return {"prompt": prompt(self._request.messages, limit), "answer": answered}
 
 
-def clean(text: str) -> str:
-    """Mask what looks like a key and escape control characters: one record stays one line."""
-    masked = _KEYS.sub(MASK, text)
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in masked)
+def _level(end: End) -> int:
+    if end.outcome != "failed" or isinstance(end.error, DryRunStop):
+        return logging.INFO
+    refused = isinstance(end.error, AIClientError) and end.error.category == "policy"
+    return logging.WARNING if refused else logging.ERROR
+
+
+def _of_event(event: CallEvent) -> dict[str, Any]:
+    return {
+        "provider": event.provider,
+        "model": event.model,
+        "attempt": event.number,
+        "category": event.category,
+        "delay": None if event.delay is None else round(event.delay, 3),
+        "detail": event.detail and clean(event.detail, limit=200),
+    }
+
+
+def _of_attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "provider": attempt.provider,
+        "model": attempt.model,
+        "attempt": attempt.number,
+        "outcome": attempt.outcome,
+        "category": attempt.category,
+        "status_code": attempt.status_code,
+        "request_id": attempt.request_id and clean(attempt.request_id, limit=128),
+        "duration_ms": _ms(attempt.duration),
+        "first_output_ms": _ms(attempt.first_output),
+        **_of_usage(attempt.usage, attempt.cost),
+    }
+
+
+def _of_answer(answer: ChatResponse | EmbeddingResponse) -> dict[str, Any]:
+    fields = {"request_id": answer.request_id, "cached": answer.cached or None, **_of_usage(answer.usage, answer.cost)}
+    return fields | {"finish_reason": answer.finish_reason} if isinstance(answer, ChatResponse) else fields
+
+
+def _of_usage(usage: Usage, cost: Cost | None) -> dict[str, Any]:
+    return {
+        "tokens": usage.total_tokens,
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "cost": None if cost is None else float(cost),
+        "cost_estimated": None if cost is None else cost.estimated or None,
+    }
+
+
+def _tags(tags: Mapping[str, str]) -> dict[str, str]:
+    shown = {name: fingerprint(value) if name in _NAMELESS else clean(value) for name, value in tags.items()}
+    shown.pop("correlation_id", None)  # it stands beside them
+    return shown
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 3)
+
+
+def _is_structlog(logger: object) -> bool:
+    return callable(getattr(logger, "bind", None)) and callable(getattr(logger, "log", None))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping, Sequence
-from typing import Any
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from .. import __version__
@@ -13,6 +14,9 @@ from ..request import HTTPCall
 from ..secrets import SecretStr
 
 __all__ = ["Endpoint"]
+
+_SECRET: Final = re.compile(r"(?i)auth|cookie|credential|key|pass|secret|token")
+"""In the name of a header: that its value is one."""
 
 
 class Endpoint:
@@ -43,6 +47,7 @@ class Endpoint:
         self._query = parts.query
         self._insecure = parts.scheme == "http" and not allow_insecure and not _is_loopback(self.host)
         self._headers = _checked(headers or {})
+        self._held = list(_secrets(headers or {}))  # alive as long as they are sent, so that they are masked
         self._names = {name.lower() for name, _ in self._headers}
 
     def check(self, *, with_key: bool) -> None:
@@ -89,6 +94,15 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _secrets(headers: Mapping[str, Any]) -> Iterator[SecretStr]:
+    """Give what is secret in the headers: what was given as a secret, and what has the name of one."""
+    for name, value in headers.items():
+        if isinstance(value, SecretStr):
+            yield value
+        elif _SECRET.search(name):
+            yield SecretStr(value.rpartition(" ")[2])  # without `Bearer`
 
 
 def _checked(headers: Mapping[str, Any]) -> list[tuple[str, str]]:

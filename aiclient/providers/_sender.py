@@ -13,8 +13,9 @@ from ..context import CallContext, Timeouts
 from ..credentials import ApiKey, vendor_of
 from ..errors import AIClientError, ConfigError
 from ..http import HTTP, Exchange, Head
+from ..redaction import known
 from ..request import HTTPCall
-from ..secrets import SecretStr, mask
+from ..secrets import SecretStr
 from ..transport import HTTPLimits
 from ..wire.failures import failure
 from ..wire.headers import HeaderFacts, facts
@@ -136,12 +137,11 @@ class Sender:
         if said is not None:
             error.request_id = error.request_id or said.request_id
             error.rate_limit = error.rate_limit or said.rate_limit
-        known = self._key.known
-        if known is not None:
-            error.message = mask(error.message, [known])
-            error.args = (error.message,)
-            error.code = error.code and mask(error.code, [known])
-            error.request_id = error.request_id and mask(error.request_id, [known])
+        own = [key] if (key := self._key.known) is not None else []
+        error.message = known(error.message, own)
+        error.args = (error.message,)
+        error.code = error.code and known(error.code, own)
+        error.request_id = error.request_id and known(error.request_id, own)
         return error
 
 

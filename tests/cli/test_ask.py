@@ -78,6 +78,31 @@ def test_the_answer_is_printed_and_ends_its_line(ask, server, mode, capsys):
     assert server.requests[0].json.get("stream", False) is (mode == "--stream")
 
 
+def test_what_happens_is_logged_where_it_is_asked_for(ask, capsys, tmp_path):
+    file = tmp_path / "calls.log"
+    assert ask("hi", "--log-level", "debug", "--log-file", str(file)) == 0
+    out, err = capsys.readouterr()
+    assert out == "Paris is it.\n"
+    assert [line.split()[2] for line in err.splitlines()] == ["DEBUG", "INFO"]
+    assert [json.loads(line)["event"] for line in file.read_text().splitlines()] == [
+        "attempt_ended",
+        "chat_stream_completed",
+    ]
+    assert ask("hi") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_log_file_alone_prints_nothing(ask, capsys, tmp_path):
+    assert ask("hi", "--log-file", str(tmp_path / "calls.log")) == 0
+    assert capsys.readouterr() == ("Paris is it.\n", "")
+    assert (tmp_path / "calls.log").read_text().count("\n") == 1
+
+
+def test_a_log_level_that_is_none_is_wrong_usage(ask, capsys):
+    assert ask("hi", "--log-level", "loud") == 2
+    assert "level must be a number" in capsys.readouterr().err
+
+
 def test_it_streams_unless_told_otherwise(ask, server):
     ask("hi")
     assert server.requests[0].json["stream"] is True

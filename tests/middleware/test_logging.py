@@ -9,18 +9,28 @@ from decimal import Decimal
 
 import pytest
 
-from aiclient import logs
+from aiclient import Client, logs
+from aiclient._sinks import JSONLine, Line
 from aiclient.attempt import chain
 from aiclient.chunks import ChatStreamChunk
 from aiclient.context import CallContext
-from aiclient.errors import AIClientError, BadRequestError, ConfigError, OverloadedError, ServerError
-from aiclient.messages import Message
+from aiclient.errors import (
+    AIClientError,
+    BadRequestError,
+    BudgetExceededError,
+    CircuitOpenError,
+    ConfigError,
+    DryRunStop,
+    OverloadedError,
+    ServerError,
+)
+from aiclient.messages import ImagePart, Message, TextPart, ToolCall, ToolResultPart
 from aiclient.middleware import Logging, Retry
-from aiclient.middleware.logging import clean
 from aiclient.opening import collect
 from aiclient.pricing import DictPrices
 from aiclient.provider import opened
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest
+from aiclient.stream import ChatStream
 from aiclient.testutil.mock import MockProvider
 
 pytestmark = pytest.mark.anyio
@@ -74,6 +84,9 @@ PATHS = pytest.mark.parametrize(
     [(chat, "chat"), (stream, "chat_stream"), (embed, "embeddings")],
     ids=["chat", "stream", "embeddings"],
 )
+CHATS = pytest.mark.parametrize(
+    ("call", "operation"), [(chat, "chat"), (stream, "chat_stream")], ids=["chat", "stream"]
+)
 
 
 def calls(collected):
@@ -96,11 +109,13 @@ async def test_a_call_leaves_one_record_with_its_identity_time_tokens_and_cost(c
         "provider": "p",
         "model": "m",
         "outcome": "completed",
-        "duration": 0,
+        "messages": 1,
+        "duration_ms": 0,
         "attempts": 1,
         "prompt_tokens": answer.usage.prompt_tokens,
         "completion_tokens": answer.usage.completion_tokens,
-        "cost_usd": float(Decimal(answer.usage.total_tokens) / 1_000_000),
+        "tokens": answer.usage.total_tokens,
+        "cost": float(Decimal(answer.usage.total_tokens) / 1_000_000),
     }
     if call is not embed:
         expected |= {"tags": {"team": "a"}, "finish_reason": "stop"}
@@ -110,7 +125,7 @@ async def test_a_call_leaves_one_record_with_its_identity_time_tokens_and_cost(c
 
 
 @PATHS
-async def test_a_failure_leaves_one_warning_that_says_why(collected, call, operation):
+async def test_a_failure_leaves_one_error_that_says_why(collected, call, operation):
     error = OverloadedError("busy", status_code=529, request_id="q")
     with pytest.raises(OverloadedError):
         await call(chain([Logging(logger=collected.logger)], MockProvider(error, name="p", model="m")))
@@ -123,7 +138,7 @@ async def test_a_failure_leaves_one_warning_that_says_why(collected, call, opera
         "OverloadedError",
     )
     assert (fields["provider"], fields["model"], fields["attempts"]) == ("p", "m", 1)
-    assert collected.records[-1].levelno == logging.WARNING
+    assert collected.records[-1].levelno == logging.ERROR
 
 
 async def test_a_bug_is_named_by_its_class_alone(collected):
@@ -156,7 +171,7 @@ async def test_retries_are_records_of_their_own_and_the_call_is_one(collected, c
     await chat(provider, CallContext(clock=clock, id="call-1"))
     retries = [record for record in collected.records if record.aiclient["event"] == "retry"]
     assert [record.levelno for record in retries] == [logging.INFO] * 2
-    assert [(r.aiclient["number"], r.aiclient["category"], r.aiclient["id"]) for r in retries] == [
+    assert [(r.aiclient["attempt"], r.aiclient["category"], r.aiclient["id"]) for r in retries] == [
         (1, "server", "call-1"),
         (2, "server", "call-1"),
     ]
@@ -165,17 +180,102 @@ async def test_retries_are_records_of_their_own_and_the_call_is_one(collected, c
     assert fields["attempts"] == 3
 
 
-async def test_attempts_are_logged_at_debug(collected):
-    await chat(chain([Logging(logger=collected.logger)], MockProvider()))
-    levels = {record.aiclient["event"]: record.levelname for record in collected.records}
-    assert levels == {"attempt_started": "DEBUG", "attempt_ended": "DEBUG", "chat_completed": "INFO"}
+@CHATS
+async def test_each_attempt_is_one_record_one_that_failed_a_warning(collected, clock, call, operation):
+    error = ServerError("down", status_code=502, request_id="q1")
+    provider = chain([Logging(logger=collected.logger), Retry()], MockProvider([error, "a b"], name="p", model="m"))
+    await call(provider, CallContext(clock=clock, id="call-1"))
+    attempts = [record for record in collected.records if record.aiclient["event"] == "attempt_ended"]
+    assert [record.levelname for record in attempts] == ["WARNING", "DEBUG"]
+    failed, done = (record.aiclient for record in attempts)
+    assert failed == {
+        "event": "attempt_ended",
+        "id": "call-1",
+        "provider": "p",
+        "model": "m",
+        "attempt": 1,
+        "outcome": "failed",
+        "category": "server",
+        "status_code": 502,
+        "request_id": "q1",
+        "duration_ms": 0,
+    }
+    assert (done["attempt"], done["outcome"]) == (2, "completed")
+    assert done["tokens"] == calls(collected)[0]["tokens"]
+    assert [fields["event"] for fields in collected.fields] == [
+        "attempt_ended",
+        "retry",
+        "attempt_ended",
+        f"{operation}_completed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "level"),
+    [
+        (ServerError(), "ERROR"),
+        (BadRequestError(), "ERROR"),
+        (KeyError("a bug"), "ERROR"),
+        (BudgetExceededError(), "WARNING"),
+        (CircuitOpenError(), "WARNING"),
+        (DryRunStop(), "INFO"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_how_grave_a_failed_call_is(collected, error, level):
+    def fails(_):
+        raise error
+
+    with pytest.raises(type(error)):
+        await chat(Logging(logger=collected.logger)(MockProvider(fails)))
+    assert [record.levelname for record in collected.records] == [level]
+
+
+async def test_the_time_to_the_first_output_is_told_of_a_stream(collected, clock):
+    async def slowly():
+        clock.advance(0.25)
+        yield ChatStreamChunk(content="a")
+        clock.advance(0.5)
+        yield ChatStreamChunk(last=True)
+
+    provider = chain([Logging(logger=collected.logger)], MockProvider(chat_stream_func=lambda _: ChatStream(slowly())))
+    await stream(provider, CallContext(clock=clock))
+    (attempt,) = [fields for fields in collected.fields if fields["event"] == "attempt_ended"]
+    assert (attempt["first_output_ms"], attempt["duration_ms"]) == (250.0, 750.0)
+
+
+async def test_who_the_user_is_stands_in_no_record_but_equal_ones_can_be_told(collected):
+    for user, session in (("ann", "s-1"), ("ann", "s-2")):
+        request = ChatRequest([Message("user", "x")], ChatOptions(tags={"user": user, "session": session, "team": "a"}))
+        await opened(request, Logging(logger=collected.logger)(MockProvider()).chat)
+    first, second = (fields["tags"] for fields in calls(collected))
+    assert first["user"] == second["user"] != "ann"
+    assert first["session"] != second["session"] and "s-1" not in everything(collected.records[0])
+    assert first["team"] == "a"
+
+
+async def test_the_callers_own_correlation_goes_before_the_surrounding_one(collected):
+    request = ChatRequest([Message("user", "x")], ChatOptions(tags={"correlation_id": "given"}))
+    with logs.correlation("around"):
+        await opened(request, Logging(logger=collected.logger)(MockProvider()).chat)
+        await chat(Logging(logger=collected.logger)(MockProvider()))
+    assert [fields["correlation_id"] for fields in calls(collected)] == ["given", "around"]
+    assert "tags" not in calls(collected)[0]
+
+
+@pytest.mark.parametrize("call", [lambda c: c.chat("hi"), lambda c: list(c.chat_stream("hi").__enter__())])
+def test_the_correlation_goes_along_into_the_thread_of_a_sync_client(collected, call):
+    with Client(MockProvider("a b")).use(Logging(logger=collected.logger)) as client, logs.correlation("order-17"):
+        call(client)
+    assert {fields["correlation_id"] for fields in collected.fields} == {"order-17"}
+    assert len(collected.fields) == 2
 
 
 @pytest.mark.parametrize(
     ("level", "events"),
     [
-        (logging.INFO, ["retry", "chat_completed"]),
-        (logging.WARNING, []),
+        (logging.INFO, ["attempt_ended", "retry", "chat_completed"]),
+        (logging.WARNING, ["attempt_ended"]),
         (logging.CRITICAL, []),
     ],
     ids=["info", "warning", "critical"],
@@ -230,32 +330,13 @@ async def test_content_is_logged_when_asked_for_with_keys_masked(collected):
     for call in (chat, stream):
         await call(Logging(logger=collected.logger, content=True)(MockProvider(reply)))
     for fields in calls(collected):
-        assert fields["messages"] == [f"user: {CANARY} ***"]
+        assert (fields["messages"], fields["prompt"]) == (1, [f"user: {CANARY} ***"])
         assert fields["answer"] == f"the answer is {CANARY}, and your key was ***"
 
 
 async def test_content_of_embeddings_is_not_logged(collected):
     await embed(Logging(logger=collected.logger, content=True)(MockProvider()))
     assert "CANARY" not in everything(collected.records[-1])
-
-
-@pytest.mark.parametrize(
-    ("text", "cleaned"),
-    [
-        ("plain text, äöü €", "plain text, äöü €"),
-        ("two\nlines\r\n\ttabbed", r"two\nlines\r\n\ttabbed"),
-        ("\x1b[31mred\x00", r"\x1b[31mred\x00"),
-        ("line\u2028separator", r"line\u2028separator"),
-        (f"key {KEY}.", "key ***"),
-        ("Authorization: Bearer abc123", "Authorization: ***"),
-        ("AIzaSyA-1234567890abcdefghij", "***"),
-        ("AKIAIOSFODNN7EXAMPLE", "***"),
-        ("sk-short and task-force-one-alpha", "sk-short and task-force-one-alpha"),
-    ],
-    ids=["plain", "lines", "controls", "separator", "openai", "bearer", "google", "aws", "no-keys"],
-)
-def test_a_record_stays_one_line_and_shows_no_key(text, cleaned):
-    assert clean(text) == cleaned
 
 
 async def test_an_error_text_of_several_lines_is_one_line(collected):
@@ -273,8 +354,8 @@ async def test_what_a_service_says_of_an_error_is_content(collected):
         assert (calls(collected)[-1]["error"], calls(collected)[-1]["code"]) == (said, "invalid_prompt")
 
 
-async def test_a_printed_record_is_one_line(collected):
-    formatter = logs._Fields("%(levelname)s %(message)s")
+@pytest.mark.parametrize("formatter", [Line("%(levelname)s %(message)s"), JSONLine()])
+async def test_a_printed_record_is_one_line(collected, formatter):
     await chat(Logging(logger=collected.logger, content=True)(MockProvider("two\nlines", name="p")))
     assert "\n" not in formatter.format(collected.records[-1])
 
@@ -297,6 +378,101 @@ def test_the_repr_shows_the_logger_and_its_level(collected):
     assert repr(Logging(content=True)).endswith(", content)")
 
 
-def test_another_kind_of_logger_is_refused():
-    with pytest.raises(ConfigError, match=r"must be a logging.Logger"):
-        Logging(logger="aiclient")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"logger": "aiclient"}, "logger='aiclient' must be a logging.Logger or a logger of structlog"),
+        ({"content": "yes"}, "content='yes' must be True or False"),
+        ({"content_limit": 0}, "content_limit=0 must be a whole number of characters of at least 1"),
+        ({"content_limit": True}, "content_limit=True must be a whole number of characters of at least 1"),
+    ],
+)
+def test_a_wrong_option_is_refused_by_name(options, message):
+    with pytest.raises(ConfigError) as caught:
+        Logging(**options)
+    assert str(caught.value) == message
+
+
+# --- content ---
+
+
+async def logged(collected, *messages, answer="ok", **options):
+    provider = Logging(logger=collected.logger, content=True, **options)(MockProvider(answer))
+    await opened(ChatRequest(messages), provider.chat)
+    return calls(collected)[-1]
+
+
+async def test_content_is_cut_at_the_limit_and_says_how_much_is_missing(collected):
+    fields = await logged(collected, Message("user", "x" * 30), answer="y" * 30, content_limit=10)
+    assert fields["prompt"] == [f"user: {'x' * 10}... (20 more characters)"]
+    assert fields["answer"] == f"{'y' * 10}... (20 more characters)"
+
+
+async def test_of_a_long_conversation_the_end_is_kept(collected):
+    messages = [Message("user", f"number {index}") for index in range(100)]
+    fields = await logged(collected, *messages, content_limit=40)
+    assert fields["messages"] == 100
+    assert fields["prompt"] == ["(97 earlier messages)", *(f"user: number {index}" for index in (97, 98, 99))]
+
+
+async def test_a_key_that_the_limit_would_cut_in_two_is_masked_as_a_whole(collected):
+    fields = await logged(collected, Message("user", f"abc {KEY} def"), content_limit=6)
+    assert fields["prompt"] == ["user: abc **... (5 more characters)"]
+
+
+async def test_what_is_no_text_is_named(collected):
+    call, result = ToolCall("c1", "weather", '{"city":"Bonn"}'), ToolResultPart("c1", [TextPart("21 degrees")])
+    image = ImagePart(data=b"png", media_type="image/png")
+    fields = await logged(
+        collected, Message("user", ["Where?", image]), Message("assistant", [call]), Message("tool", [result])
+    )
+    assert fields["prompt"] == ["user: Where? <ImagePart>", 'assistant: weather({"city":"Bonn"})', "tool: 21 degrees"]
+
+
+# --- other loggers, and handlers that fail ---
+
+
+class Structured:
+    """A logger as structlog makes them."""
+
+    def __init__(self):
+        self.seen = []
+
+    def bind(self, **_):
+        return self
+
+    def log(self, level, event, **fields):
+        self.seen.append((level, event, fields))
+
+
+async def test_a_logger_of_structlog_is_given_the_fields_as_they_are():
+    logger = Structured()
+    await chat(chain([Logging(logger=logger)], MockProvider("a", name="p")))
+    assert [(level, event) for level, event, _ in logger.seen] == [
+        (logging.DEBUG, "attempt_ended"),
+        (logging.INFO, "chat_completed"),
+    ]
+    assert (logger.seen[1][2]["provider"], logger.seen[1][2]["attempts"]) == ("p", 1)
+    assert repr(Logging(logger=logger)) == "Logging(structlog)"
+
+
+class Failing(logging.Handler):
+    def emit(self, record):
+        raise OSError("the disk is full")
+
+
+@PATHS
+async def test_a_handler_that_raises_fails_no_call_and_is_told_of_once(collected, capsys, call, operation):
+    logs.reset()
+    failing = Failing()
+    collected.logger.addHandler(failing)
+    try:
+        for _ in range(3):
+            assert await call(chain([Logging(logger=collected.logger)], MockProvider("ok")))
+    finally:
+        collected.logger.removeHandler(failing)
+    printed = capsys.readouterr().err
+    assert (
+        printed
+        == "aiclient: a handler of the logger aiclient.tests.calls raised OSError; records are lost, calls go on\n"
+    )

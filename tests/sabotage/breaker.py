@@ -123,7 +123,7 @@ SABOTAGE = [
     ),
     (
         "middleware/_selection.py",
-        '        logger.exception("a listener failed: %r", hear, extra={"aiclient": fields})\n',
+        '        write(logger, logging.ERROR, fields, "a listener failed: %r", hear, trace=True)\n',
         "        raise\n",
         LAYER + "test_a_listener_that_raises_is_logged_and_changes_nothing",
     ),

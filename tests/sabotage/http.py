@@ -165,7 +165,7 @@ SABOTAGE = [
     ),
     (
         "providers/_sender.py",
-        "            error.message = mask(error.message, [known])\n            error.args = (error.message,)\n",
+        "        error.message = known(error.message, own)\n        error.args = (error.message,)\n",
         "",
         "tests/faults/test_malice.py::test_a_service_that_means_harm_gets_nowhere",
     ),

@@ -1,0 +1,217 @@
+"""What is shown of a text that others wrote: no secret in any form, one line, in time in proportion to its length."""
+
+from __future__ import annotations
+
+import base64
+import gc
+import gzip
+import html
+import json
+import time
+from pathlib import Path
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aiclient.redaction import clean, fingerprint, known, one_line, redact
+from aiclient.secrets import SecretStr
+
+KEY = "sk-proj-abcdefghijklmnop"
+CUSTOM = SecretStr("zq/7+tenant=0451\\x")
+RECORDINGS = Path(__file__).parents[2] / "shared" / "wire" / "openai.chat.jsonl.gz"
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("plain text, äöü €", "plain text, äöü €"),
+        ("two\nlines\r\n\ttabbed", r"two\nlines\r\n\ttabbed"),
+        ("\x1b[31mred\x00", r"\x1b[31mred\x00"),
+        ("line\u2028separator", r"line\u2028separator"),
+        ("right\u202eto left", r"right\u202eto left"),
+        (f"key {KEY}.", "key ***"),
+        ("Authorization: Bearer abc123", "Authorization: ***"),
+        ("'authorization': 'Basic dXNlcjpwYXNz'", "'authorization': '***'"),
+        ("it said Bearer abc.def-ghi", "it said ***"),
+        ("AIzaSyA-1234567890abcdefghij", "***"),
+        ("AKIAIOSFODNN7EXAMPLE", "***"),
+        ("eyJhbGciOiJI.eyJzdWIiOiIx.c2ln", "***"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----.", "***."),
+        ('{"api_key": "0123456789ab"}', '{"api_key": "***"}'),
+        ("https://user:pass@host/x?key=abc&n=1", "https://***@host/x?key=***&n=1"),
+        ("sk-short and task-force-one-alpha", "sk-short and task-force-one-alpha"),
+        ("the bearer of documents, api_key = os.environ", "the bearer of documents, api_key = os.environ"),
+        ("sk-learn-compatible estimators", "sk-learn-compatible estimators"),
+    ],
+)
+def test_a_text_is_one_line_and_shows_no_key(text, cleaned):
+    assert clean(text) == cleaned
+
+
+# --- known secrets ---
+
+
+def broken(text):
+    return f"{text[:7]}\n    {text[7:]}"
+
+
+def escaped(text):
+    return "".join(f"\\u{ord(char):04x}" for char in text)
+
+
+FORMS = {
+    "plain": str,
+    "json": json.dumps,
+    "json-twice": lambda text: json.dumps(json.dumps(text)),
+    "json-all": escaped,
+    "repr": repr,
+    "percent": lambda text: quote(text, safe=""),
+    "percent-twice": lambda text: quote(quote(text, safe=""), safe=""),
+    "percent-all": lambda text: "".join(f"%{byte:02x}" for byte in text.encode()),
+    "query": quote_plus,
+    "html": html.escape,
+    "html-all": lambda text: "".join(f"&#{ord(char)};" for char in text),
+    "broken": broken,
+    "hex": lambda text: text.encode().hex(),
+    **{f"base64-{n}": lambda text, n=n: base64.b64encode(b"u" * n + text.encode() + b"zz").decode() for n in range(3)},
+    "base64-url": lambda text: base64.urlsafe_b64encode(text.encode()).decode(),
+    "base64-lines": lambda text: broken(base64.b64encode(text.encode()).decode()),
+    "base64-percent": lambda text: quote(base64.b64encode(text.encode()).decode(), safe=""),
+}
+EVERY_FORM = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
+
+
+@EVERY_FORM
+def test_a_living_secret_is_masked_in_whatever_form_it_comes(form):
+    shown = known(f"before <{form(CUSTOM.reveal())}> after")
+    assert shown.startswith("before <") and shown.endswith("> after") and "***" in shown
+    assert remains(shown, form(CUSTOM.reveal())) < 9
+
+
+def remains(shown, written):
+    """The longest piece of what was written that still stands there."""
+    pieces = (written[start:end] for start in range(len(written)) for end in range(start, len(written) + 1))
+    return max(len(piece) for piece in pieces if piece in shown.removeprefix("before <").removesuffix("> after"))
+
+
+KEYS = st.text(alphabet="abcdefXYZ0123456789-_+/=.", min_size=12, max_size=60).filter(
+    lambda text: any(char.isdigit() for char in text)
+)
+ORDINARY = st.text(alphabet=st.characters(blacklist_categories=["Cs"]), max_size=40)
+
+
+@given(KEYS, st.sampled_from(list(FORMS.values())), ORDINARY, ORDINARY)
+def test_no_text_around_a_secret_hides_it(value, form, before, after):
+    secret = SecretStr(value)
+    written = form(value)
+    shown = redact(f"{before} {written} {after}")
+    assert value not in shown and written not in shown
+    assert secret
+
+
+@given(st.lists(KEYS, min_size=2, max_size=4, unique=True))
+def test_secrets_that_overlap_are_masked_together(values):
+    secrets = [SecretStr(value) for value in values]
+    shown = known("".join(values) + values[0][:5])
+    assert not [value for value in values if value in shown]
+    assert secrets
+
+
+def test_a_secret_that_nobody_holds_is_forgotten():
+    secret = SecretStr("forgotten-4711-value")
+    assert known("forgotten-4711-value") == "***"
+    del secret
+    gc.collect()
+    assert known("forgotten-4711-value") == "forgotten-4711-value"
+
+
+@pytest.mark.parametrize("dropped", [0, 1])
+def test_of_two_equal_secrets_either_outlives_the_other(dropped):
+    secrets = [SecretStr("twice-0815-value"), SecretStr("twice-0815-value")]
+    del secrets[dropped]
+    gc.collect()
+    assert known("twice-0815-value") == "***"
+
+
+@pytest.mark.parametrize("word", ["ollama", "lm-studio", "no-key-required", "dummy", "0451"])
+def test_a_key_that_is_a_word_is_masked_only_where_it_is_named(word):
+    secret = SecretStr(word)
+    assert known(f"a {word} server") == f"a {word} server"
+    assert known(f"a {word} server", [secret]) == ("a *** server" if len(word) > 5 else f"a {word} server")
+
+
+# --- ordinary texts ---
+
+WORDS = st.sampled_from(
+    "the a my your key token bearer secret password of is in to please explain sk learn api model return function "
+    "authorization basic what how why https://example.com/a?page=2 x=1 def f(x): 2024-05-01 12:30 e.g. 3.14 user@mail.test "
+    "C:\\new\\file {json: [1, 2]} %20 50% &amp; <b>bold</b> eyJ AKIA task-force sk_learn.model".split()
+)
+
+
+@given(st.lists(WORDS, max_size=60).map(" ".join))
+def test_ordinary_words_stay_as_they_are(text):
+    assert redact(text) == text
+
+
+@pytest.mark.skipif(not RECORDINGS.exists(), reason="the recordings lie beside the checkout, and are not there")
+def test_recorded_prompts_stay_as_they_are():
+    with gzip.open(RECORDINGS, "rt") as lines:
+        records = [json.loads(line)["request"].get("json") or {} for line in lines]
+    texts = {m["content"] for r in records for m in r.get("messages", ()) if isinstance(m.get("content"), str)}
+    assert len(texts) > 300
+    assert [text for text in texts if redact(text) != text] == []
+
+
+# --- time, and lines ---
+
+ADVERSARIAL = [
+    "bearer ",
+    "eyJaaaaaaaaa-",
+    "eyJaaaaaaaa.",
+    "\\",
+    "sk-",
+    "-----BEGIN ",
+    "%2",
+    "&",
+    "&#1",
+    "a://b:",
+    "\\u00",
+    " ",
+]
+ADVERSARIAL += ["authorization:", "api_key=", "?key=", "://", "zq/7", "%25", "\\\\u005c"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("piece", ADVERSARIAL)
+def test_twice_the_text_takes_twice_the_time(piece):
+    times = []
+    for size in (2**18, 2**20):
+        text = (piece * size)[:size]
+        began = time.process_time()
+        redact(text)
+        times.append(time.process_time() - began)
+    assert times[1] < 12 * max(times[0], 0.02)  # four times as much text; a square would be sixteen
+
+
+@given(st.text())
+def test_whatever_is_said_is_one_printable_line(text):
+    assert clean(text).isprintable()
+    assert one_line(one_line(text)) == one_line(text)
+
+
+@given(st.text(max_size=200), st.integers(1, 50))
+def test_a_limit_is_kept(text, limit):
+    assert len(redact(text)) <= limit or clean(text, limit=limit).endswith(" more characters)")
+    assert len(clean(text, limit=limit)) <= 10 * limit + 40  # an escape is up to ten characters
+
+
+def test_far_beyond_the_limit_nothing_is_looked_at():
+    assert clean("x" * 10_000_000, limit=10) == "xxxxxxxxxx... (9999990 more characters)"
+
+
+def test_equal_texts_have_equal_fingerprints_and_others_have_not():
+    assert fingerprint("ann") == fingerprint("ann") != fingerprint("bob")
+    assert len(fingerprint("ann")) == 12 and "ann" not in fingerprint("ann")
