@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import hmac
 import weakref
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import Final, NoReturn
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-__all__ = ["MASK", "SecretStr", "living", "mask"]
+__all__ = ["MASK", "SecretStr", "living"]
 
 MASK: Final = "***"
 """What stands in place of a secret."""
@@ -71,11 +68,3 @@ class SecretStr:
 def living() -> list[SecretStr]:
     """Return every secret that somebody holds at the moment."""
     return list(_living.values())
-
-
-def mask(text: str, secrets: Iterable[SecretStr]) -> str:
-    """Replace every occurrence of the secrets' values in `text` by `***` (values shorter than 6 are left alone)."""
-    for value in sorted((secret.reveal() for secret in secrets), key=len, reverse=True):  # one may begin another
-        if len(value) >= _SHORTEST:
-            text = text.replace(value, MASK)
-    return text

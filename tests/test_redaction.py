@@ -142,6 +142,28 @@ def test_a_key_that_is_a_word_is_masked_only_where_it_is_named(word):
     assert known(f"a {word} server", [secret]) == ("a *** server" if len(word) > 5 else f"a {word} server")
 
 
+@pytest.mark.parametrize(
+    ("text", "secrets", "masked"),
+    [
+        ("key=abcdef!", ["abcdef"], "key=***!"),
+        ("abcdef abcdef", ["abcdef"], "*** ***"),
+        ("abcde", ["abcde"], "abcde"),
+        ("nothing here", ["abcdef"], "nothing here"),
+        ("", ["abcdef"], ""),
+        ("abcdef-live and abcdef", ["abcdef", "abcdef-live"], "*** and ***"),
+        ("text", [""], "text"),
+    ],
+    ids=["once", "twice", "too-short", "absent", "no-text", "one-begins-another", "empty-secret"],
+)
+def test_mask_replaces_every_occurrence(text, secrets, masked):
+    assert known(text, [SecretStr(secret) for secret in secrets]) == masked
+
+
+@given(st.text(), st.text(), st.text(alphabet="abcXYZ019-", min_size=6))
+def test_a_masked_text_never_holds_the_secret(before, after, secret):
+    assert secret not in known(before + secret + after, [SecretStr(secret)])
+
+
 # --- ordinary texts ---
 
 WORDS = st.sampled_from(
