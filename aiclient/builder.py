@@ -16,6 +16,7 @@ from .provider import Provider
 from .request import ChatOptions, ChatRequest, PromptCache, Reasoning, ResponseFormat, Tool, ToolChoice, check
 from .response import ChatResponse
 from .template import Template
+from .turns import said_after
 
 if TYPE_CHECKING:
     from .pricing import Estimate
@@ -65,6 +66,10 @@ class Fluent:
             if not isinstance(message, Message):
                 raise InvalidMessageError(f"messages() takes Message values, got {type(message).__name__}")
         return evolve(self, messages=self._messages + messages)
+
+    def reply(self, response: ChatResponse, *content: Content) -> Self:
+        """Add an answer to the messages so far, and what is said to it; see ChatRequest.reply."""
+        return self.messages(*said_after(response, content))
 
     def template(self, template: Template, /, **values: Any) -> Self:
         """Add the messages of a template, filled in, and tag the call with its name and version.

@@ -177,6 +177,10 @@ class ToolCall(_Sourced):
         """Why `parsed` is None, in words that a model can act on; None when the arguments are well formed."""
         return self._read()[1]
 
+    def result(self, content: Content, *, is_error: bool = False) -> ToolResultPart:
+        """Return what the tool gave back for this call, as the part of a message; `is_error` tells that it failed."""
+        return ToolResultPart(self.id, content_parts(content), self.name, is_error)
+
     def _read(self) -> tuple[dict[str, Any] | None, str | None]:
         if self.kind == "custom":
             return None, None

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from . import fields
 from .context import CacheMode, CallContext, Timeouts
 from .errors import EmptyMessagesError, InvalidMessageError, InvalidRequestError
-from .messages import Message, ToolCall, ToolResultPart
+from .messages import Content, Message, ToolCall, ToolResultPart
 from .records import Record
+from .turns import said_after
+
+if TYPE_CHECKING:
+    from .response import ChatResponse
 
 __all__ = [
     "AnyRequest",
@@ -192,6 +196,25 @@ class ChatRequest(Record):
     def model(self) -> str | None:
         """The model that the caller named; None means the provider's own default."""
         return self.options.model
+
+    def reply(self, response: ChatResponse, *content: Content) -> ChatRequest:
+        """Return the next request of the conversation: these messages, the answer, and what is said to it.
+
+        Args:
+            response: The answer to this request.
+            content: What the user says, and the results of the tools it asks for (`call.result(...)`), in any order.
+                Nothing at all leaves the answer as the last message.
+
+        Raises:
+            InvalidMessageError: The answer is empty; a call of it has no result; or a result belongs to no call of it.
+
+        Example:
+            >>> first = ChatRequest([Message("user", "One?")])
+            >>> answer = ChatResponse(Message("assistant", "Two."))
+            >>> [message.content for message in first.reply(answer, "Three?").messages]
+            ['One?', 'Two.', 'Three?']
+        """
+        return evolve(self, messages=(*self.messages, *said_after(response, content)), context=None)
 
 
 @frozen(repr=False)

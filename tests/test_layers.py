@@ -20,7 +20,7 @@ FLOORS = [
     {"", "records"},  # the package itself holds lazy names and the version
     # 1, 2: values
     {"decoding", "gate", "messages", "vectors"},
-    {"context", "fields"},
+    {"context", "fields", "turns"},
     {"media", "request", "response", "template"},
     {"expenses", "prompts", "settings"},
     {"bulkitems"},
@@ -37,7 +37,7 @@ FLOORS = [
     {"testutil._wire", "testutil.faults", "testutil.fixtures", "testutil.mock"},
     {"pricebooks"},
     {"charges", "pricing"},
-    {"dryrun"},
+    {"dryrun", "history"},
     {"attempt", "ledger"},
     # 6: wires; pure, from framing to codecs
     {

@@ -1,0 +1,59 @@
+"""How messages of a conversation belong together: a tool's result to its call, an answer to what follows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from .errors import InvalidMessageError
+from .messages import Message, ToolResultPart, content_parts
+
+if TYPE_CHECKING:
+    from .messages import Content
+    from .response import ChatResponse
+
+__all__ = ["inseparable", "said_after"]
+
+
+def said_after(response: ChatResponse, content: Sequence[Content]) -> tuple[Message, ...]:
+    """Return the messages that follow the request that `response` answers: the answer, tool results, and the user's words.
+
+    Raises:
+        InvalidMessageError: The answer is empty; results are given for calls it does not make; or something is said while
+            one of its calls has no result, which every service refuses.
+    """
+    answer = response.message
+    if not answer.parts:
+        raise InvalidMessageError("the answer is empty: there is nothing to reply to; ask again")
+    parts = [part for item in content for part in content_parts(item)]
+    results = [part for part in parts if isinstance(part, ToolResultPart)]
+    words = [part for part in parts if not isinstance(part, ToolResultPart)]
+    calls = {call.id: call.name for call in answer.tool_calls}
+    for result in results:
+        if result.tool_call_id not in calls:
+            raise InvalidMessageError(
+                f"a result is given for the tool call {result.tool_call_id!r}; the answer makes {list(calls) or 'no calls'}"
+            )
+    missing = calls.keys() - {result.tool_call_id for result in results}
+    if parts and missing:
+        raise InvalidMessageError(
+            f"the answer asks for {', '.join(sorted(calls[id_] for id_ in missing))}: give the result of every call, "
+            "as call.result(...), before or with anything else"
+        )
+    said = (Message("tool", results),) if results else ()
+    return (answer, *said, Message("user", words)) if words else (answer, *said)
+
+
+def inseparable(messages: Sequence[Message]) -> Iterator[tuple[Message, ...]]:
+    """Yield `messages` in groups of which no service takes a part: an answer with the results of the tools it asks for."""
+    group: list[Message] = []
+    waiting: set[str] = set()
+    for message in messages:
+        results = {result.tool_call_id for result in message.of(ToolResultPart)}
+        if group and not (results & waiting):
+            yield tuple(group)
+            group, waiting = [], set()
+        group.append(message)
+        waiting |= {call.id for call in message.tool_calls}
+    if group:
+        yield tuple(group)
