@@ -135,6 +135,7 @@ FLOORS = [
         "middleware._arms",
         "middleware._caller",
         "middleware._circuit",
+        "middleware._conventions",
         "middleware._credit",
         "middleware._flight",
         "middleware._keyed",
@@ -143,7 +144,7 @@ FLOORS = [
         "middleware._selection",
         "middleware._window",
     },
-    {"middleware._line", "middleware._targets"},
+    {"middleware._line", "middleware._targets", "middleware._trace_attributes"},
     {
         "middleware._*",
         "providers._aws",

@@ -33,10 +33,13 @@ if TYPE_CHECKING:
     from .logging import Logging
     from .memory_metrics import MemoryMetrics
     from .metrics import Metrics
+    from .opentelemetry_metrics import OpenTelemetryMetrics
+    from .prometheus_metrics import PrometheusMetrics
     from .rate_limit import RateLimit, RateLimitState
     from .retry import Retry
     from .single_flight import SingleFlight
     from .timeout import Timeout
+    from .tracing import Tracing
 
 __all__ = [
     "ArmState",
@@ -63,7 +66,9 @@ __all__ = [
     "Metrics",
     "MetricsCollector",
     "MetricsSnapshot",
+    "OpenTelemetryMetrics",
     "Percentiles",
+    "PrometheusMetrics",
     "RateLimit",
     "RateLimitState",
     "Retry",
@@ -71,6 +76,7 @@ __all__ = [
     "SingleFlight",
     "Target",
     "Timeout",
+    "Tracing",
     "middleware",
 ]
 
@@ -99,7 +105,9 @@ _WHERE = {
     "Metrics": ".metrics",
     "MetricsCollector": "._metric",
     "MetricsSnapshot": "._metric_snapshot",
+    "OpenTelemetryMetrics": ".opentelemetry_metrics",
     "Percentiles": "._metric_window",
+    "PrometheusMetrics": ".prometheus_metrics",
     "RateLimit": ".rate_limit",
     "RateLimitState": ".rate_limit",
     "Retry": ".retry",
@@ -107,6 +115,7 @@ _WHERE = {
     "SingleFlight": ".single_flight",
     "Target": "._targets",
     "Timeout": ".timeout",
+    "Tracing": ".tracing",
     "middleware": "._function",
 }
 
