@@ -72,14 +72,15 @@ class CallEvent:
     """Something that happened inside a logical call, for those who observe it.
 
     Args:
-        kind: `attempt_started`, `attempt_ended`, `retry`, `fallback`, `hedge`, `breaker`, `limit` or `cache`.
+        kind: `attempt_started`, `attempt_ended`, `retry`, `fallback`, `hedge`, `breaker`, `limit`, `cache` or `validation`.
         provider: Who it is about.
         model: Which model.
         number: Number of the attempt, from 1.
         attempt: The exchange that ended.
         delay: Seconds until the next attempt.
         category: Why.
-        detail: What exactly: the target that is next, the state of a breaker, `hit` or `miss` of a cache.
+        detail: What exactly: the target that is next, the state of a breaker, `hit` or `miss` of a cache, what becomes of an
+            answer that did not fit (`retried`, `refreshed`, `warned`, `rejected`).
         info: The service of an attempt that starts.
         request: What that attempt asks; it holds content.
         answer: What an attempt that ended was answered, as far as it came; it holds content.

@@ -289,7 +289,11 @@ class BudgetExceededError(AIClientError):
 
 
 class ResponseValidationError(AIClientError):
-    """The answer came, and is not what was asked for."""
+    """The answer came, and is not what was asked for: `errors` says where and why, `partial` is the answer."""
+
+    def __init__(self, message: str = "", *, errors: Iterable[str] = (), **identity: Any) -> None:
+        super().__init__(message, **identity)
+        self.errors: tuple[str, ...] = tuple(errors)
 
 
 class AllProvidersFailedError(AIClientError):

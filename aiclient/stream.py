@@ -24,7 +24,7 @@ from attrs import evolve, frozen
 from .chunks import ChatStreamChunk, Fold
 from .clock import SYSTEM, Clock
 from .ends import CLOSING, End, OnEnd, graver, interrupted, survived
-from .errors import AIClientError, Phase, ProtocolError, StreamClosedError
+from .errors import AIClientError, Phase, ProtocolError, ResponseValidationError, StreamClosedError
 from .gate import Alarm
 from .response import ChatResponse, Outcome
 
@@ -196,7 +196,11 @@ class ChatStream:
         self._see += (see,)
 
     def on_close(self, tell: OnEnd) -> None:
-        """Have `tell` told of the end, once, after those attached earlier."""
+        """Have `tell` told of the end, once, after those attached earlier.
+
+        A ResponseValidationError that it raises of a complete answer rejects it: the reader gets it in place of the last
+        chunk, and those attached later are told that the stream failed.
+        """
         self._tell += (tell,)
 
     def on_first_output(self, tell: Callable[[], None]) -> None:
@@ -347,7 +351,14 @@ class ChatStream:
 
     async def _tell_one(self, tell: OnEnd) -> None:
         assert self._end is not None
-        amended = await tell(self._end)
+        try:
+            amended = await tell(self._end)
+        except ResponseValidationError as rejection:
+            if (
+                self._end.outcome == "completed"
+            ):  # the exchange did, and the call has failed: so the layers outside hear
+                self._end = evolve(self._end, outcome="failed", error=rejection)
+            raise
         if amended is not None:
             self._end = evolve(self._end, response=amended)
 

@@ -46,6 +46,11 @@ PRINTS = {
     "template.py": ["billing\nsupport", "mesage is unknown; did you mean 'message'?"],
     "tools.py": ["21 degrees in Bonn", "It is 21 degrees in Bonn."],
     "timeouts.py": ["TimeoutError (attempt) after 3 attempts", "StreamInterruptedError (idle): 'The '"],
+    "validation.py": [
+        "Review(product='kettle', stars=5, mood=<Mood.GOOD: 'good'>",
+        "request 4 ends with: - $.stars: must be from 1 to 5",
+        '$.mood: must be one of "good", "bad"',
+    ],
     "unit_test.py": ["passed: test_it_waits_as_long_as_the_service_asks"],
 }
 

@@ -14,7 +14,7 @@ ROOT = Path(aiclient.__file__).parent
 
 FLOORS = [
     # 0: what stands on nothing of ours
-    {"_lazy", "clock", "errors", "forks", "jsontext", "secrets"},
+    {"_lazy", "clock", "errors", "forks", "jsontext", "misfits", "secrets"},
     {"logs", "redaction"},
     {"_sinks"},
     {"", "records"},  # the package itself holds lazy names and the version
@@ -32,8 +32,8 @@ FLOORS = [
     {"provider"},
     {"composition", "modelnames", "store"},
     # 5: what layers and clients need to know
-    {"models", "schema", "testutil._exchange", "testutil.clock"},
-    {"functions", "genaiprices", "givenprices", "tokens"},
+    {"jsontypes", "models", "schema", "testutil._exchange", "testutil.clock"},
+    {"functions", "genaiprices", "givenprices", "structure", "tokens"},
     {"testutil._wire", "testutil.faults", "testutil.fixtures", "testutil.mock"},
     {"pricebooks"},
     {"charges", "pricing"},

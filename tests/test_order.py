@@ -19,6 +19,7 @@ GOOD = [
     "tracing",
     "logging",
     "defaults",
+    "validate",
     "cache",
     "single_flight",
     "fallback",

@@ -20,6 +20,7 @@ from aiclient.errors import (
     ConnectError,
     OverloadedError,
     ProtocolError,
+    ResponseValidationError,
     StoreError,
     StreamClosedError,
     StreamInterruptedError,
@@ -459,6 +460,33 @@ async def test_a_layer_that_raises_when_told_does_not_keep_the_others_from_being
         await read(told.stream)
     assert told.source.events == ["source closed", "inner told", "outer told", "outermost told"]
     assert told.stream.response.message.content == "a"
+
+
+async def test_a_layer_that_rejects_the_answer_makes_it_a_failure_for_the_reader_and_the_layers_outside():
+    told, rejection = Told(A, LAST), ResponseValidationError("not what was asked for")
+
+    async def reject(_):
+        raise rejection
+
+    told.stream._tell = (told.layer("inner"), reject, told.layer("outer"))
+    with pytest.raises(ResponseValidationError):
+        await read(told.stream)
+    assert [(end.outcome, end.error) for end in told.ends] == [("completed", None), ("failed", rejection)]
+    with pytest.raises(ResponseValidationError):
+        _ = told.stream.response
+    assert told.stream.partial.message.content == "a"
+
+
+async def test_what_has_failed_by_itself_stays_what_it_is_though_a_layer_rejects_it_too():
+    told = Told(A, OverloadedError("busy"))
+
+    async def reject(_):
+        raise ResponseValidationError("not what was asked for")
+
+    told.stream._tell = (reject, told.layer("outer"))
+    with pytest.raises(StreamInterruptedError) as failed:
+        await read(told.stream)
+    assert [end.error for end in told.ends] == [failed.value]
 
 
 async def test_a_layer_that_amends_the_answer_is_seen_by_the_next_layer_and_the_reader():

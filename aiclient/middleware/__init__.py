@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .single_flight import SingleFlight
     from .timeout import Timeout
     from .tracing import Tracing
+    from .validate import Validate
 
 __all__ = [
     "ArmState",
@@ -77,6 +78,7 @@ __all__ = [
     "Target",
     "Timeout",
     "Tracing",
+    "Validate",
     "middleware",
 ]
 
@@ -116,6 +118,7 @@ _WHERE = {
     "Target": "._targets",
     "Timeout": ".timeout",
     "Tracing": ".tracing",
+    "Validate": ".validate",
     "middleware": "._function",
 }
 
