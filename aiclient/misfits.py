@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, TypeAlias
+
+from .jsontext import answer
 
 __all__ = ["Path", "Unfit", "choices", "kind_of", "parsed", "shown"]
 
@@ -36,40 +38,21 @@ def shown(path: Path) -> str:
     return "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{step or '*'}" for step in path)
 
 
-# --- JSON ---
-
-
 def parsed(text: str) -> Any:
-    """Return the JSON value that `text` holds, alone or as the one fenced block that some models put around it.
+    """Return the JSON value that an answer holds: the whole of it, or the one fenced block that some models put around it.
 
     Raises:
         Unfit: It holds something else.
     """
-    inside = text.strip()
-    if inside.startswith("```") and inside.endswith("```") and "\n" in inside:
-        inside = inside.partition("\n")[2].removesuffix("```").strip()
-    if not inside:
+    if not text.strip():
         raise Unfit(said=["the answer is empty, and JSON was expected"])
     try:
-        return json.loads(inside, object_pairs_hook=_unique, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        problem = f"the answer is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
-    except RecursionError:
-        problem = "the answer is nested too deeply"
-    except ValueError as error:  # of the two below, or a number of more digits than Python reads
-        problem = f"the answer is not JSON: {error}"
-    raise Unfit(said=[problem])
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("an object has the same key twice")
-    return value
-
-
-def _no_constant(_: str) -> NoReturn:
-    raise ValueError("NaN and Infinity are no numbers in it")
+        return answer(text)
+    except ValueError as error:
+        problem = str(error)
+    if problem.startswith("the key "):  # which one, the answer says
+        problem = "an object holds a key twice"
+    raise Unfit(said=[f"the answer is not JSON: {problem}"])
 
 
 def kind_of(value: object) -> str:

@@ -61,6 +61,7 @@ BAD: Final[dict[tuple[str, str], str]] = {
     ("concurrency", "validate"): "one permit is held for all that is asked; put it inside",
     ("fallback", "validate"): "answers of the first target alone are checked; put Validate outside",
     ("load_balance", "validate"): "answers of the first target alone are checked; put Validate outside",
+    ("validate", "metrics"): "what is asked again is counted as a call of its own; put metrics outside",
     ("cache", "metrics"): "answers from the cache are not counted; put metrics outside",
     ("cache", "tracing"): "answers from the cache leave no span; put tracing outside",
     ("retry", "metrics"): "every attempt is counted as a call of its own; put metrics outside",

@@ -653,6 +653,7 @@ async def test_a_schema_that_is_nested_without_end_is_a_misfit():
         await chat(chain([Validate({"items": {"$ref": "#"}})], MockProvider("[" * 900 + "]" * 900)))
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # jsonschema, of its own fetching, if it did
 async def test_what_a_schema_refers_to_elsewhere_is_not_fetched(tmp_path):
     (tmp_path / "schema.json").write_text('{"type": "integer"}')
     layer = Validate({"$ref": (tmp_path / "schema.json").as_uri()})
