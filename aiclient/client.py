@@ -22,7 +22,7 @@ from .explain import explain
 from .inflight import CallInFlight
 from .opening import OpenStream
 from .order import order_problems
-from .pricebooks import TABLE, PriceBook, price_book
+from .pricebooks import STANDARD, PriceBook, price_book
 from .prompts import Prompt, messages_of
 from .provider import Middleware, Provider, Q, R, opened, release
 from .registry import provider_for
@@ -50,8 +50,8 @@ class AsyncClient:
     Args:
         provider: A Provider, or a model string such as `openai:gpt-5-mini`.
         timeout: Seconds for a whole call, or Timeouts; requests may say otherwise.
-        prices: What models cost: a dict or a file as DictPrices takes them, which stands before the library's own table of
-            list prices, or any PriceBook alone. Default that table. With None every `response.cost` is None.
+        prices: What models cost. Default what the service says (few do), else the library's own table of list prices. A dict
+            or a file, as DictPrices takes them, stands before these; a PriceBook stands alone. With None no cost is known.
         max_attempts: Exchanges that one call may make in all, over all layers together. Default 6.
         strict: Make what a provider cannot honour an error instead of a warning on the response.
         clock: Where time comes from.
@@ -75,7 +75,7 @@ class AsyncClient:
         provider: str | Provider,
         *,
         timeout: float | Timeouts | None = None,
-        prices: PriceBook | Mapping[str, Mapping[str, Any]] | str | os.PathLike[str] | None = TABLE,
+        prices: PriceBook | Mapping[str, Mapping[str, Any]] | str | os.PathLike[str] | None = STANDARD,
         max_attempts: int = DEFAULT_EXTRA_ATTEMPTS + 1,
         strict: bool = False,
         clock: Clock = SYSTEM,

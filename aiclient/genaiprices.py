@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 from .errors import ConfigError
 from .modelnames import table_of
-from .models import SPECIAL_TIERS
+from .models import TIERS
 from .provider import ProviderInfo
 from .response import Cost, Usage
 
@@ -89,7 +89,7 @@ def _package() -> Any:
 
 
 def _processing(tier: str | None) -> dict[str, str] | None:
-    word = (tier or "").lower()
-    if word not in SPECIAL_TIERS:
+    word = TIERS.get((tier or "").lower())
+    if word is None:
         return None
     return {"processing": "batch"} if word == "batch" else {"service_tier": word, "speed": word}

@@ -43,6 +43,7 @@ _HOSTS: Final = (
     ("api.perplexity.ai", "perplexity"),
     ("api.together.ai", "together"),
     ("api.together.xyz", "together"),
+    ("ai-gateway.vercel.sh", "vercel"),
     ("api.x.ai", "xai"),
     ("api.z.ai", "zai"),
 )

@@ -43,8 +43,14 @@ COLUMNS: Final = {
 }
 """Names of the rates in the table: ours."""
 
-SPECIAL_TIERS: Final = frozenset({"batch", "fast", "flex", "priority", "provisioned_throughput", "reserved", "scale"})
-"""Words of vendors for processing that costs something else. Any other word is the usual one: `default`, `standard`, ..."""
+TIERS: Final = {
+    **{word: word for word in ("batch", "fast", "flex", "priority", "reserved", "scale")},
+    "on_demand_flex": "flex",  # Vertex, record 039c6ce1417e
+    "on_demand_priority": "priority",
+    "provisioned": "reserved",  # OpenRouter of Azure
+    "provisioned_throughput": "reserved",  # Vertex
+}
+"""Words of vendors for processing that costs something else: that of the table. Any other word is the usual: `default`, ..."""
 
 FIXED: Final = ("search", "request")
 """What a factor for a tier does not change."""
@@ -83,6 +89,11 @@ class ModelInfo:
     _row: Mapping[str, Any] = field(factory=dict, repr=False, eq=False)
 
     @property
+    def hears_by_the_hour(self) -> bool:
+        """Whether sound that goes in is charged by its length, which no token count tells."""
+        return bool(self._row.get("audio_hours", False))
+
+    @property
     def prices(self) -> Rates:
         """The rates of today for an ordinary request that is not unusually long."""
         return cast("Rates", self.rates())
@@ -99,8 +110,8 @@ class ModelInfo:
         """
         moment = at if isinstance(at, datetime) else datetime.fromtimestamp(SYSTEM.time() if at is None else at, UTC)
         row = _in_force(self._row, moment.astimezone(UTC))
-        word = (tier or "").lower()
-        if word in SPECIAL_TIERS:
+        word = TIERS.get((tier or "").lower())
+        if word is not None:
             special = self._row.get(word)
             if special is None:
                 return None

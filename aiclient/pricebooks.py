@@ -14,7 +14,7 @@ from .errors import ConfigError
 from .provider import ProviderInfo
 from .response import Cost, Usage
 
-__all__ = ["TABLE", "FirstKnown", "PriceBook", "TablePrices", "price_book", "priced"]
+__all__ = ["STANDARD", "TABLE", "FirstKnown", "PriceBook", "ReportedPrices", "TablePrices", "price_book", "priced"]
 
 
 class PriceBook(Protocol):
@@ -54,7 +54,7 @@ class TablePrices:
         if is_local(info):
             return Cost(Decimal(), source="local server")
         model = find(info)
-        if model is None:
+        if model is None or (usage.audio_prompt_tokens and model.hears_by_the_hour):
             return None
         rates = model.rates(tier=usage.service_tier, prompt_tokens=usage.prompt_tokens or 0, at=self._clock.time())
         return None if rates is None else rates.cost(usage, version())
@@ -82,8 +82,32 @@ class FirstKnown:
         return next((cost for book in self.books if (cost := book.price(usage, info)) is not None), None)
 
 
+class ReportedPrices:
+    """What the service itself says that an answer cost: OpenRouter, Perplexity, xAI and Vercel's gateway do.
+
+    An answer knows best: which of several hosts it was made at, what searching cost, what the account's discount is. Before a
+    call nothing is known.
+    """
+
+    def __repr__(self) -> str:
+        return "ReportedPrices()"
+
+    def price(self, usage: Usage, info: ProviderInfo) -> Cost | None:
+        """Return what the usage object of the answer says."""
+        raw = usage.raw_usage
+        if raw is None or ("cost" not in raw and "cost_in_usd_ticks" not in raw):
+            return None
+        from .reportedcost import reported  # noqa: PLC0415  # few services report
+
+        usd = reported(raw, info)
+        return None if usd is None else Cost(usd, source=f"reported by {info.name}")
+
+
 TABLE: Final = TablePrices()
-"""The table that clients use when they are given no other prices."""
+"""The library's own table of list prices."""
+
+STANDARD: Final = FirstKnown(ReportedPrices(), TABLE)
+"""What clients use when they are given no other prices: what the service says, else the table."""
 
 
 def priced(
@@ -118,7 +142,7 @@ def price_book(value: Any) -> PriceBook | None:
     if isinstance(value, (Mapping, str, os.PathLike)):
         from .givenprices import DictPrices  # noqa: PLC0415  # most clients are given none
 
-        return FirstKnown(DictPrices(value), TABLE)
+        return FirstKnown(DictPrices(value), *STANDARD.books)
     raise ConfigError(
         f"prices={type(value).__name__}: give a dict of models or a file, as DictPrices takes them, or a PriceBook"
     )

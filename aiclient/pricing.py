@@ -17,7 +17,7 @@ from .errors import ConfigError
 from .genaiprices import GenAIPrices
 from .givenprices import DictPrices
 from .models import ModelInfo, find
-from .pricebooks import TABLE, FirstKnown, PriceBook, TablePrices, price_book
+from .pricebooks import STANDARD, TABLE, FirstKnown, PriceBook, ReportedPrices, TablePrices, price_book
 from .provider import ProviderInfo
 from .request import AnyRequest, ChatRequest
 from .response import Cost, Usage
@@ -25,12 +25,14 @@ from .tokens import TokenCounter
 from .tokens import estimate as counted
 
 __all__ = [
+    "STANDARD",
     "TABLE",
     "DictPrices",
     "Estimate",
     "FirstKnown",
     "GenAIPrices",
     "PriceBook",
+    "ReportedPrices",
     "TablePrices",
     "ceiling",
     "cost",
@@ -73,13 +75,13 @@ class Estimate:
         return f"${self.low.usd:f} to {'an unknown sum' if self.high is None else f'${self.high.usd:f}'}"
 
 
-def cost(usage: Usage, model: str | ProviderInfo | ModelInfo, /, *, prices: PriceBook = TABLE) -> Cost | None:
+def cost(usage: Usage, model: str | ProviderInfo | ModelInfo, /, *, prices: PriceBook = STANDARD) -> Cost | None:
     """Return what `usage` costs; None where a price or a count is not known.
 
     Args:
         usage: The tokens.
         model: `provider:model`, a destination, or what `models.info` gave.
-        prices: Who knows. Default the library's own table.
+        prices: Who knows. Default what the usage itself says, else the library's own table.
 
     Example:
         >>> print(cost(Usage(prompt_tokens=1000, completion_tokens=100, cached_tokens=600), "openai:gpt-5-mini"))
@@ -94,7 +96,7 @@ def estimate(
     *,
     model: str | ProviderInfo | ModelInfo | None = None,
     output_tokens: int | None = None,
-    prices: PriceBook | None = TABLE,
+    prices: PriceBook | None = STANDARD,
     counter: TokenCounter = counted,
 ) -> Estimate:
     """Return what `request` may cost, as a range; nothing is sent.

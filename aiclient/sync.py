@@ -16,7 +16,7 @@ from .context import DEFAULT_EXTRA_ATTEMPTS, Timeouts
 from .dryrun import DryRunReport
 from .errors import ClientClosedError
 from .loopthread import LoopThread
-from .pricebooks import TABLE, PriceBook
+from .pricebooks import STANDARD, PriceBook
 from .prompts import Prompt
 from .provider import Middleware, Provider
 from .request import EmbeddingRequest
@@ -72,7 +72,7 @@ class Client:
         provider: str | Provider,
         *,
         timeout: float | Timeouts | None = None,
-        prices: PriceBook | Mapping[str, Mapping[str, Any]] | str | os.PathLike[str] | None = TABLE,
+        prices: PriceBook | Mapping[str, Mapping[str, Any]] | str | os.PathLike[str] | None = STANDARD,
         max_attempts: int = DEFAULT_EXTRA_ATTEMPTS + 1,
         strict: bool = False,
         clock: Clock = SYSTEM,

@@ -8,7 +8,7 @@ speaks on purpose stands in LEFT_OUT, with the reason.
 from functools import partial
 
 from attrs import frozen
-from conformance_rules import ANTHROPIC, COHERE, CONVERSE, GEMINI, OLLAMA, OPENAI, RESPONSES, Rules
+from conformance_rules import ANTHROPIC, COHERE, CONVERSE, GEMINI, MISTRAL, OLLAMA, OPENAI, RESPONSES, Rules
 
 from aiclient.providers.anthropic import AnthropicProvider
 from aiclient.providers.azure import AzureOpenAIProvider
@@ -105,7 +105,7 @@ APIS = {
     "local.embeddings": Api("embeddings", partial(compatible, "local")),
     "local.messages": Api("chat", anthropic, ANTHROPIC),
     "local.responses": Api("chat", partial(responses, "local"), RESPONSES),
-    "mistral.chat": Api("chat", mistral),
+    "mistral.chat": Api("chat", mistral, MISTRAL),
     "mistral.embeddings": Api("embeddings", mistral),
     "ollama.chat": Api("chat", OllamaProvider, OLLAMA),
     "ollama.embed": Api("embeddings", OllamaProvider, OLLAMA),

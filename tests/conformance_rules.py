@@ -116,6 +116,16 @@ OPENAI = Rules(
 )
 
 
+def _mistral_usage(usage):
+    """Documented: what the total has besides the two is sound that went in, which the SDK does not count."""
+    prompt, total, output = (usage.get(key) for key in ("input", "total", "output"))
+    sound = 0 if None in (prompt, total, output) else max(0, total - prompt - output)
+    return _openai_usage({**usage, "input": prompt + sound} if sound else usage)
+
+
+MISTRAL = Rules(reason=OPENAI.reason, usage=_mistral_usage)
+
+
 # --- Responses ---
 
 

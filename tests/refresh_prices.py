@@ -162,6 +162,8 @@ def schedule(model: types.ModelInfo, today: dt.date) -> tuple[dict[str, Any], st
             later.append([limit.start_date.isoformat(), rates(price.prices)])
         else:
             row, since = rates(price.prices), limit and limit.start_date.isoformat()
+    if any(price.prices.__dict__.get("audio_hours") for price in listed):
+        row["audio_hours"] = True
     if "in" not in row and "out" not in row:
         return None  # by the minute, the page or the character: not ours to count
     return {**row, **({"hours": hours} if hours else {}), **({"later": later} if later else {})}, since

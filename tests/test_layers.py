@@ -33,7 +33,8 @@ FLOORS = [
     {"composition", "modelnames", "store"},
     # 5: what layers and clients need to know
     {"jsontypes", "models", "schema", "testutil._exchange", "testutil.clock"},
-    {"functions", "genaiprices", "givenprices", "structure", "tokens"},
+    {"functions", "structure", "tokens"},
+    {"genaiprices", "givenprices", "reportedcost"},
     {"testutil._wire", "testutil.faults", "testutil.fixtures", "testutil.mock"},
     {"pricebooks"},
     {"charges", "pricing"},

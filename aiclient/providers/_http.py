@@ -285,6 +285,7 @@ def _joined(answers: Sequence[EmbeddingResponse]) -> EmbeddingResponse:
     usage = Usage(
         prompt_tokens=_sum(answer.usage.prompt_tokens for answer in answers),
         total_tokens=_sum(answer.usage.total_tokens for answer in answers),
+        image_prompt_tokens=_sum(answer.usage.image_prompt_tokens for answer in answers),
         untrusted=tuple(dict.fromkeys(name for answer in answers for name in answer.usage.untrusted)),
     )
     warnings = tuple(dict.fromkeys(warning for answer in answers for warning in answer.warnings))

@@ -58,12 +58,21 @@ def usage(raw: Any) -> Usage:
     written = counts.get("cache_creation_input_tokens", "prompt_tokens", "cache_write_tokens")
     read = counts.get("cache_read_input_tokens", "prompt_tokens", "cached_tokens")
     details = counts.within("output_tokens_details", "reasoning_tokens")
+    by_lifetime = counts.within("cache_creation", "cache_write_1h_tokens")
+    tools = counts.within("server_tool_use", "web_searches")
     return counts.usage(
         prompt=counts.total("prompt_tokens", fresh, written, read),
         completion=counts.get("output_tokens", "completion_tokens"),
         cached=read,
         written=written,
         reasoning=counts.get("thinking_tokens", "reasoning_tokens", inner=details),
+        parts={
+            "cache_write_1h_tokens": counts.get(
+                "ephemeral_1h_input_tokens", "cache_write_1h_tokens", inner=by_lifetime
+            ),
+            "web_searches": counts.get("web_search_requests", "web_searches", inner=tools),
+        },
+        tier="fast" if raw.get("speed") == "fast" else raw.get("service_tier"),
     )
 
 

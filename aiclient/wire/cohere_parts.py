@@ -59,6 +59,7 @@ def usage(raw: Any) -> Usage:
         completion=counts.get("output_tokens", "completion_tokens", inner=tokens),
         cached=counts.get("cached_tokens", "cached_tokens"),
         reasoning=counts.get("reasoning_tokens", "reasoning_tokens", inner=tokens),
+        parts={"image_prompt_tokens": images},
     )
 
 

@@ -41,7 +41,7 @@ def decode_answer(body: bytes, origin: str) -> ChatResponse:
         Message("assistant", parts),
         finish_reason(word, calls=any(isinstance(part, ToolCall) for part in parts)),
         None if word is None else str(word),
-        usage(value.get("usage")),
+        usage(value.get("usage"), value.get("serviceTier")),
         raw=value,
         metadata=said_besides(value),
     )

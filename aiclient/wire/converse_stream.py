@@ -109,7 +109,7 @@ class ConverseDecoder:
             self._finish(chunks)
 
     def _meter(self, event: Mapping[str, Any], chunks: list[ChatStreamChunk]) -> None:
-        counted = usage(event.get("usage"))
+        counted = usage(event.get("usage"), event.get("serviceTier"))
         chunks.append(
             ChatStreamChunk(
                 usage=counted if counted.raw_usage is not None else None, metadata=said_besides(event) or None

@@ -39,12 +39,13 @@ def finish_reason(word: Any, *, calls: bool) -> FinishReason | None:
     return "tool_calls" if reason == "stop" and calls else reason
 
 
-def usage(raw: Any) -> Usage:
+def usage(raw: Any, tier: Any = None) -> Usage:
     """Convert a usage object to our counting.
 
     `inputTokens` leaves out what was read from the cache and written to it: in all recordings with either, `totalTokens` is
     the sum of all four (36523f1fd3e3: 11 + 1,028 written + 236 = 1,275; 24a5ac99512c: 12 + 1,028 read + 250 = 1,290).
     `prompt_tokens` is the sum of the three that went in. Thinking is a part of `outputTokens` and not counted apart.
+    What was written for how long is in `cacheDetails` (d27d04f4ebe4). `tier` is the `serviceTier` beside the usage.
     """
     if not isinstance(raw, Mapping) or not raw:
         return no_object(raw)
@@ -58,7 +59,16 @@ def usage(raw: Any) -> Usage:
         total=counts.get("totalTokens", "total_tokens"),
         cached=read,
         written=written,
+        parts={"cache_write_1h_tokens": _for_an_hour(counts, raw.get("cacheDetails"))},
+        tier=tier.get("type") if isinstance(tier, Mapping) else None,
     )
+
+
+def _for_an_hour(counts: Counts, details: Any) -> int | None:
+    """Return how much of what was written to the cache stays for an hour; None if nothing is told by lifetime."""
+    told = [item for item in details if isinstance(item, Mapping)] if isinstance(details, list) else []
+    long = [counts.get("inputTokens", "cache_write_1h_tokens", inner=item) for item in told if item.get("ttl") == "1h"]
+    return counts.total("cache_write_1h_tokens", 0, *long) if told else None
 
 
 def said_besides(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,17 @@ MOST: Final = 1_000_000_000
 
 _NOTHING: Final[Mapping[str, Any]] = {}
 
+_WHOLES: Final = {
+    "cache_write_1h_tokens": "cache_write",
+    "audio_prompt_tokens": "prompt",
+    "image_prompt_tokens": "prompt",
+    "cached_audio_tokens": "cached",
+    "audio_completion_tokens": "completion",
+    "image_completion_tokens": "completion",
+    "web_searches": "",
+}
+"""What each of the counts that few services tell is a part of."""
+
 
 class Counts:
     """Reads the counts of one usage object, and remembers which of our fields they spoil.
@@ -85,11 +96,34 @@ class Counts:
         cached: int | None = None,
         written: int | None = None,
         reasoning: int | None = None,
+        parts: Mapping[str, int | None] = _NOTHING,
+        tier: object = None,
     ) -> Usage:
-        """Return the converted counts: a part is never more than its whole, and a total never less than one of its parts."""
+        """Return the converted counts: a part is never more than its whole, and a total never less than one of its parts.
+
+        Args:
+            prompt: All that went in.
+            completion: All that came out.
+            total: The service's own sum.
+            cached: What was read from a cache.
+            written: What was written to one.
+            reasoning: The thinking.
+            parts: Counts that few services tell, by the name of their field in Usage.
+            tier: The service's word for how the request was processed.
+        """
         cached = self._part(cached, prompt, "cached_tokens")
         written = self._part(written, prompt, "cache_write_tokens")
         reasoning = self._part(reasoning, completion, "reasoning_tokens")
+        wholes: dict[str, int | None] = {
+            "": None,
+            "prompt": prompt,
+            "completion": completion,
+            "cached": cached,
+            "cache_write": written,
+        }
+        more = {
+            name: self._part(count, wholes[_WHOLES[name]], name) for name, count in parts.items() if count is not None
+        }
         if total is not None and total < max(prompt or 0, completion or 0):
             self._doubt("total_tokens")
             total = None  # the sum is better
@@ -100,6 +134,8 @@ class Counts:
             cached_tokens=cached,
             cache_write_tokens=written,
             reasoning_tokens=reasoning,
+            **more,
+            service_tier=tier if isinstance(tier, str) and tier else None,
             raw_usage=self._raw,
             untrusted=tuple(self._wrong),
         )

@@ -96,7 +96,7 @@ def usage(raw: Any) -> Usage:
     Google's `promptTokenCount` includes cached tokens and leaves out those that built-in tools put into the prompt
     (`toolUsePromptTokenCount`, 07f19bb65dd8); `candidatesTokenCount` leaves out the thoughts. Zeros are not written, as
     proto3 has it, so where only one of a pair stands the other is none. In all 1,113 recorded objects with thoughts
-    the total is the sum of the four.
+    the total is the sum of the four. Documents count as images, as Google charges them.
     """
     if not isinstance(raw, Mapping):
         return no_object(raw)
@@ -118,4 +118,23 @@ def usage(raw: Any) -> Usage:
         total=total,
         cached=counts.get("cachedContentTokenCount", "cached_tokens"),
         reasoning=thoughts,
+        parts={
+            "audio_prompt_tokens": _of_kind(counts, raw, "promptTokensDetails", "AUDIO"),
+            "image_prompt_tokens": _of_kind(counts, raw, "promptTokensDetails", "IMAGE", "DOCUMENT"),
+            "cached_audio_tokens": _of_kind(counts, raw, "cacheTokensDetails", "AUDIO"),
+            "audio_completion_tokens": _of_kind(counts, raw, "candidatesTokensDetails", "AUDIO"),
+            "image_completion_tokens": _of_kind(counts, raw, "candidatesTokensDetails", "IMAGE"),
+        },
+        tier=raw.get("serviceTier") or raw.get("trafficType"),  # Gemini's API, Vertex
     )
+
+
+def _of_kind(counts: Counts, raw: Mapping[str, Any], name: str, *kinds: str) -> int | None:
+    """Return how many tokens a list of details tells for these modalities; None if it tells none: zero is not written."""
+    details = raw.get(name)
+    if type(details) is not list:
+        return None
+    told = [
+        counts.get("tokenCount", inner=item) for item in details if type(item) is dict and item.get("modality") in kinds
+    ]
+    return sum(count or 0 for count in told) if told else None

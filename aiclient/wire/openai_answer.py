@@ -71,7 +71,7 @@ def decode_answer(body: bytes, origin: str) -> ChatResponse:
         raw_finish_reason=choice.raw_finish_reason,
         logprobs=choice.logprobs,
         alternatives=tuple(other for _, other in others),
-        usage=usage(value.get("usage")),
+        usage=usage(value.get("usage"), value.get("service_tier")),
         id=named(value.get("id")),
         model=named(value.get("model")),
         created_at=moment(value.get("created")),

@@ -179,7 +179,7 @@ class OpenAIChatDecoder:
         if not raw_usage and "x_groq" in value:  # Groq says it there too, and once did only there (313062396fa1)
             of_groq = value["x_groq"]
             raw_usage = of_groq.get("usage") if type(of_groq) is dict else None
-        used = usage(raw_usage) if raw_usage else None
+        used = usage(raw_usage, value.get("service_tier")) if raw_usage else None
         if not choices:  # usage alone, Azure's filter results, or something unknown
             if used is not None:
                 chunks.append(ChatStreamChunk(usage=used, id=named(value.get("id")), model=named(value.get("model"))))

@@ -42,8 +42,10 @@ def moment(seconds: Any) -> datetime | None:
     return None
 
 
-def usage(raw: Any) -> Usage:
+def usage(raw: Any, tier: Any = None) -> Usage:
     """Convert a vendor's usage object to our counting, where `completion_tokens` includes reasoning.
+
+    `tier` is the `service_tier` that most services write beside the usage; Mistral writes it into it.
 
     xAI's chat and Gemini behind the Vercel gateway leave reasoning out of `completion_tokens`. It shows: the total exceeds
     prompt + completion by exactly the reasoning tokens (04a94962c700), or there are more of them than tokens of completion
@@ -61,6 +63,9 @@ def usage(raw: Any) -> Usage:
             completion += reasoning
         elif apart == 0 and reasoning > completion:  # the total leaves them out too
             completion, total = completion + reasoning, None
+    sound = counts.get("audio_tokens", "audio_prompt_tokens", inner=of_prompt)
+    if sound and None not in (prompt, completion, total) and total == (prompt or 0) + (completion or 0) + sound:
+        prompt = (prompt or 0) + sound  # Mistral's prompt_tokens leave out sound (40b2c8aa8bc4: 9 + 375 + 201 = 585)
     return counts.usage(
         prompt=prompt,
         completion=completion,
@@ -68,6 +73,13 @@ def usage(raw: Any) -> Usage:
         cached=counts.first("cached_tokens", of_prompt, "cached_tokens", *_CACHED),
         written=counts.first("cache_write_tokens", of_prompt, "cache_write_tokens", "cache_creation_input_tokens"),
         reasoning=reasoning,
+        parts={
+            "audio_prompt_tokens": sound,
+            "image_prompt_tokens": counts.get("image_tokens", "image_prompt_tokens", inner=of_prompt),
+            "audio_completion_tokens": counts.get("audio_tokens", "audio_completion_tokens", inner=of_completion),
+            "image_completion_tokens": counts.get("image_tokens", "image_completion_tokens", inner=of_completion),
+        },
+        tier=tier or raw.get("service_tier"),
     )
 
 

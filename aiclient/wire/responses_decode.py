@@ -77,7 +77,7 @@ def decode_response(body: bytes, origin: str) -> ChatResponse:
         message=Message("assistant", parts),
         finish_reason=finish_reason(value, called=any(isinstance(part, ToolCall) for part in parts)),
         raw_finish_reason=status if isinstance(status, str) else None,
-        usage=usage(value.get("usage")),
+        usage=usage(value.get("usage"), value.get("service_tier")),
         id=named(value.get("id")),
         model=named(value.get("model")),
         created_at=moment(value.get("created_at")),
@@ -118,7 +118,7 @@ def finish_reason(value: Json, *, called: bool) -> FinishReason | None:
     return "other"  # `cancelled`, and words that are not of the protocol
 
 
-def usage(raw: Any) -> Usage:
+def usage(raw: Any, tier: Any = None) -> Usage:
     """Convert a usage object; the counting is that of chat completions, under other names."""
     if not isinstance(raw, Mapping):
         return no_object(raw)
@@ -129,7 +129,7 @@ def usage(raw: Any) -> Usage:
         "prompt_tokens_details": raw.get("input_tokens_details"),
         "completion_tokens_details": raw.get("output_tokens_details"),
     }
-    return evolve(chat_usage(renamed), raw_usage=raw)
+    return evolve(chat_usage(renamed, tier), raw_usage=raw)
 
 
 # --- items ---

@@ -227,7 +227,7 @@ class ResponsesDecoder:
         chunk.finish_reason = finish_reason({**response, "status": status}, called=self._assembly.called > 0)
         chunk.raw_finish_reason = status
         if isinstance(response.get("usage"), Mapping):
-            chunk.usage = usage(response["usage"])
+            chunk.usage = usage(response["usage"], response.get("service_tier"))
         chunk.last = self.done = True
         chunks.append(chunk)
 
