@@ -78,6 +78,8 @@ if TYPE_CHECKING:
         TimeoutError as TimeoutError,  # public for type checkers; not in __all__, see __dir__
     )
     from .expenses import Expense
+    from .ledger import Funds, Ledger
+    from .limits import BudgetAlert, Limit
     from .logs import correlation
     from .messages import (
         AudioPart,
@@ -134,6 +136,7 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "BaseProvider",
+    "BudgetAlert",
     "BudgetExceededError",
     "BulkItem",
     "BulkProgress",
@@ -172,6 +175,7 @@ __all__ = [
     "Expense",
     "Failover",
     "FailoverState",
+    "Funds",
     "HTTPCall",
     "HTTPLimits",
     "Health",
@@ -181,6 +185,8 @@ __all__ = [
     "InvalidProviderError",
     "InvalidRequestError",
     "Layer",
+    "Ledger",
+    "Limit",
     "ListedModel",
     "ListsModels",
     "MemoryStore",
@@ -261,6 +267,7 @@ _WHERE = {
     "AuthenticationError": ".errors",
     "BadRequestError": ".errors",
     "BaseProvider": ".provider",
+    "BudgetAlert": ".limits",
     "BudgetExceededError": ".errors",
     "BulkItem": ".bulkitems",
     "BulkProgress": ".bulkitems",
@@ -299,6 +306,7 @@ _WHERE = {
     "Expense": ".expenses",
     "Failover": ".priority",
     "FailoverState": ".priority",
+    "Funds": ".ledger",
     "HTTPCall": ".request",
     "HTTPLimits": ".transport",
     "Health": ".abilities",
@@ -308,6 +316,8 @@ _WHERE = {
     "InvalidProviderError": ".errors",
     "InvalidRequestError": ".errors",
     "Layer": ".provider",
+    "Ledger": ".ledger",
+    "Limit": ".limits",
     "ListedModel": ".abilities",
     "ListsModels": ".abilities",
     "MemoryStore": ".store",

@@ -72,7 +72,8 @@ class CallEvent:
     """Something that happened inside a logical call, for those who observe it.
 
     Args:
-        kind: `attempt_started`, `attempt_ended`, `retry`, `fallback`, `hedge`, `breaker`, `limit`, `cache` or `validation`.
+        kind: `attempt_started`, `attempt_ended`, `retry`, `fallback`, `hedge`, `breaker`, `limit`, `cache`, `validation` or
+            `budget`.
         provider: Who it is about.
         model: Which model.
         number: Number of the attempt, from 1.

@@ -43,6 +43,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, ge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from decimal import Decimal
 
     from .response import Attempt, ChatResponse, RateLimitInfo
 
@@ -285,7 +286,36 @@ class CircuitOpenError(AIClientError):
 
 
 class BudgetExceededError(AIClientError):
-    """The call does not fit the money or tokens that are left."""
+    """The call does not fit the money or tokens that are left.
+
+    Args:
+        unit: `usd` or `tokens`: what it lacks. The amounts that follow are Decimals of US dollars, or whole tokens.
+        limit: How much may be spent.
+        spent: How much was, by calls that are over.
+        reserved: How much is set aside for calls under way.
+        asked: How much this one may need.
+        resets_at: When the budget begins anew, in seconds since the epoch; None if it never does.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        unit: str | None = None,
+        limit: Decimal | int | None = None,
+        spent: Decimal | int | None = None,
+        reserved: Decimal | int | None = None,
+        asked: Decimal | int | None = None,
+        resets_at: float | None = None,
+        **identity: Any,
+    ) -> None:
+        super().__init__(message, **identity)
+        self.unit = unit
+        self.limit = limit
+        self.spent = spent
+        self.reserved = reserved
+        self.asked = asked
+        self.resets_at = resets_at
 
 
 class ResponseValidationError(AIClientError):

@@ -19,8 +19,9 @@ FLOORS = [
     {"_sinks"},
     {"", "records"},  # the package itself holds lazy names and the version
     # 1, 2: values
-    {"decoding", "gate", "messages", "vectors"},
-    {"context", "fields", "turns"},
+    {"decoding", "gate", "messages", "money", "periods", "vectors"},
+    {"context", "fields", "limits", "turns"},
+    {"balance"},
     {"media", "request", "response", "template"},
     {"expenses", "prompts", "settings"},
     {"bulkitems"},
@@ -31,6 +32,9 @@ FLOORS = [
     # 4: the core
     {"provider"},
     {"composition", "modelnames", "store"},
+    {"ledger_rows", "shelf"},
+    {"books"},
+    {"store_books"},
     # 5: what layers and clients need to know
     {"jsontypes", "models", "schema", "testutil._exchange", "testutil.clock"},
     {"functions", "structure", "tokens"},
@@ -155,7 +159,8 @@ FLOORS = [
         "providers._source",
         "providers.services",
     },
-    {"middleware._cache_call", "providers._sender"},
+    {"middleware._budget_bill", "middleware._budget_reach", "middleware._cache_call", "providers._sender"},
+    {"middleware._budget_call"},
     {"providers._http"},
     {"middleware", "middleware.*", "providers", "providers.*"},
     # 9: what is written over Provider

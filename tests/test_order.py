@@ -19,6 +19,7 @@ GOOD = [
     "tracing",
     "logging",
     "defaults",
+    "budget",
     "validate",
     "cache",
     "single_flight",
@@ -46,7 +47,7 @@ def layers(*slots):
 
 @pytest.mark.parametrize(("outer", "inner"), BAD)
 def test_a_bad_order_is_named_with_its_reason(outer, inner):
-    (problem,) = order_problems(compose(layers(outer, "logging", inner), MockProvider()))
+    (problem,) = order_problems(compose(layers(outer, "timeout", inner), MockProvider()))
     assert problem == f"Slotted stands outside Slotted: {BAD[outer, inner]}"
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ._metric_window import Percentiles
     from ._targets import Target
     from .breaker import CircuitBreaker
+    from .budget import Budget
     from .cache import Cache, CacheStats
     from .concurrency import Concurrency
     from .defaults import Defaults
@@ -46,6 +47,7 @@ __all__ = [
     "ArmState",
     "AroundAny",
     "AroundChat",
+    "Budget",
     "Cache",
     "CacheStats",
     "CallMetrics",
@@ -86,6 +88,7 @@ _WHERE = {
     "ArmState": ".load_balance",
     "AroundAny": "._function",
     "AroundChat": "._function",
+    "Budget": ".budget",
     "Cache": ".cache",
     "CacheStats": ".cache",
     "CallMetrics": "._metric_snapshot",

@@ -8,8 +8,8 @@ import collections
 import pytest
 
 from aiclient import AsyncClient
-from aiclient.errors import BadRequestError, CircuitOpenError
-from aiclient.middleware import Cache, CircuitBreaker, RateLimit, SingleFlight
+from aiclient.errors import BadRequestError, BudgetExceededError, CircuitOpenError
+from aiclient.middleware import Budget, Cache, CircuitBreaker, Defaults, RateLimit, SingleFlight
 from aiclient.testutil.clock import FakeClock
 from aiclient.testutil.server import Fault, server_error
 
@@ -29,7 +29,7 @@ async def ask(client, path):
             return (await client.chat("Say hello.")).message.content
         async with client.chat_stream("Say hello.") as stream:
             return "".join([text async for text in stream.text])
-    except (CircuitOpenError, BadRequestError) as error:
+    except (BadRequestError, BudgetExceededError, CircuitOpenError) as error:
         return type(error).__name__
 
 
@@ -94,5 +94,19 @@ async def test_a_crowd_above_the_limit_arrives_in_portions_of_the_limit(path):
             clock.advance(61.0)
         assert await asking == {"Hello from the loopback server.": CROWD}
         assert portions == [50, 100, 150, 200]
+        await client.close()
+        await peer.left()
+
+
+@row(103)
+@PATHS
+async def test_of_a_crowd_against_a_budget_for_ten_exactly_ten_reach_the_service(path):
+    prices = {"openai:*": {"input": 0, "output": 100_000}}  # a dollar for ten tokens
+    async with Untouched(), Played() as peer:
+        budget = Budget(usd=10)
+        client = AsyncClient(OPENAI.make(peer.url), prices=prices).use(Defaults(max_tokens=10), budget)
+        assert await crowd(client, path) == {"BudgetExceededError": CROWD - 10, "Hello from the loopback server.": 10}
+        assert peer.sent == 10
+        assert budget.reserved == 0
         await client.close()
         await peer.left()
