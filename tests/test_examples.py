@@ -22,6 +22,12 @@ PRINTS = {
     "chat.py": ["Paris.", "stop 6 $0.00000325"],
     "circuit_breaker.py": ["14 s  the circuit of mock:mock-model is open", "'refused': 18} sent: 42"],
     "concurrency.py": ["12 calls, at most 3 at a time", "refused: all 1 permits for mock were in use"],
+    "conversation.py": [
+        "Yes, it rains",
+        "In Rome",
+        "['system', 'user', 'assistant']\nTrue",
+        '"function": {"name": "weather"',
+    ],
     "custom_middleware.py": ["a call of search", "outside Retry: {'completed': 2}", "{'failed': 2, 'completed': 2}"],
     "custom_provider.py": ["The sum is 42.", "['The ', 'sum ', 'is ', '0.75.']", "calculator bad_request"],
     "dry_run.py": ["x-api-key: ***", "warning: anthropic has no seed", "dry: True - to https://api.anthropic.com"],

@@ -104,6 +104,8 @@ FLOORS = [
     },
     {
         "wire.anthropic_events",
+        "wire.anthropic_history",
+        "wire.openai_history",
         "wire.anthropic_models",
         "wire.converse_decode",
         "wire.converse_messages",
@@ -164,7 +166,7 @@ FLOORS = [
     {"providers._http"},
     {"middleware", "middleware.*", "providers", "providers.*"},
     # 9: what is written over Provider
-    {"bulk", "explain", "inflight", "order", "output", "registry", "testutil._http1", "testutil._turns"},
+    {"bulk", "explain", "interchange", "inflight", "order", "output", "registry", "testutil._http1", "testutil._turns"},
     {
         "chains",
         "priority",

@@ -17,7 +17,7 @@ from .jsons import dumps, named
 from .openai_answer import json_object
 from .toolcalls import minted_id
 
-__all__ = ["arguments_text", "citation", "decode_answer", "decode_message", "rest_of"]
+__all__ = ["arguments_text", "block_part", "citation", "decode_answer", "decode_message", "rest_of"]
 
 Json = Mapping[str, Any]
 
@@ -34,7 +34,7 @@ def decode_message(value: dict[str, Any], origin: str) -> ChatResponse:
         content = [{"type": "text", "text": content}]
     if not isinstance(content, list):
         raise ProtocolError("the answer holds no list of content blocks", kind="schema")
-    parts = [_part(block, number, origin) for number, block in enumerate(content)]
+    parts = [block_part(block, number, origin) for number, block in enumerate(content)]
     if (said := refusal(value.get("stop_details"), origin)) is not None:
         parts.append(said)
     word = value.get("stop_reason")
@@ -49,7 +49,8 @@ def decode_message(value: dict[str, Any], origin: str) -> ChatResponse:
     )
 
 
-def _part(block: Any, number: int, origin: str) -> Part:
+def block_part(block: Any, number: int, origin: str) -> Part:
+    """Return what a content block holds; `number` is its place, of which a call that came without an id makes one."""
     if not isinstance(block, Mapping):
         raise ProtocolError("content[] of the answer is not an object", kind="schema")
     match block:

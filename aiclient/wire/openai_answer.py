@@ -26,7 +26,7 @@ from .openai_parts import (
 from .openai_usage import finish_reason, moment, usage
 from .toolcalls import whole_calls
 
-__all__ = ["decode_answer", "is_error", "json_object"]
+__all__ = ["decode_answer", "is_error", "json_object", "message_parts"]
 
 
 def json_object(body: bytes) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def _choice(item: Any, origin: str) -> tuple[int, Choice]:
     message = item.get("message") if isinstance(item, Mapping) else None
     if not isinstance(message, Mapping):
         raise ProtocolError("choices[].message of the answer is missing", kind="schema")
-    parts = _parts(message, origin)
+    parts = message_parts(message, origin)
     word = item.get("finish_reason")
     index = item.get("index")
     choice = Choice(
@@ -103,7 +103,7 @@ def _reason(word: Any, message: Mapping[str, Any]) -> FinishReason | None:
     return "tool_calls" if reason == "stop" and message.get("tool_calls") else reason
 
 
-def _parts(message: Mapping[str, Any], origin: str) -> list[Part]:
+def message_parts(message: Mapping[str, Any], origin: str) -> list[Part]:
     """Return the parts of a message: thinking first, tool calls last."""
     kept = {key: message[key] for key in KEPT if message.get(key)}
     thought = thinking(message)

@@ -18,6 +18,7 @@ __all__ = [
     "citations",
     "content_parts",
     "data_url",
+    "from_base64",
     "images",
     "logprob_entries",
     "other_annotations",
@@ -99,11 +100,12 @@ def parted_url(url: str) -> tuple[str | None, bytes | None]:
     head, comma, body = url.partition(",")
     if not comma or not head.startswith("data:") or not head.endswith(";base64"):
         return None, None
-    data = _bytes(body)
+    data = from_base64(body)
     return (head[5:-7] or None, data) if data is not None else (None, None)
 
 
-def _bytes(text: str) -> bytes | None:
+def from_base64(text: str) -> bytes | None:
+    """Return the bytes that base64 stands for; None if it is none."""
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
@@ -132,8 +134,8 @@ def _sound(pieces: list[str]) -> bytes | None:
     """Return the bytes of base64 in pieces: cut anywhere, or each piece padded for itself."""
     if not any(pieces):
         return None
-    whole = _bytes("".join(pieces))
-    return whole if whole is not None else b"".join(_bytes(piece) or b"" for piece in pieces)
+    whole = from_base64("".join(pieces))
+    return whole if whole is not None else b"".join(from_base64(piece) or b"" for piece in pieces)
 
 
 def citations(annotations: Any) -> list[Citation]:

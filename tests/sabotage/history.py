@@ -35,4 +35,16 @@ SABOTAGE = [
         "        pass\n",
         H + "test_a_conversation_that_cannot_be_saved_leaves_the_old_file_and_no_draft",
     ),
+    (
+        "interchange.py",
+        "if name not in openai_history.FIELDS and value is not None",
+        "if False",
+        "tests/test_interchange.py::test_an_unknown_field_of_a_message_is_said_to_be_left_out",
+    ),
+    (
+        "wire/openai_history.py",
+        "    if not isinstance(content, list) or all(map(_plain, content)):\n",
+        "    if True:\n",
+        "tests/test_interchange.py::test_marks_of_a_service_stay_on_their_text_in_every_role",
+    ),
 ]
