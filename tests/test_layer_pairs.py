@@ -15,6 +15,7 @@ import itertools
 import random
 
 import pytest
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 from aiclient import AsyncClient, errors, failover
 from aiclient.chunks import ChatStreamChunk
@@ -32,10 +33,13 @@ from aiclient.middleware import (
     Hooks,
     LoadBalance,
     Logging,
+    MemoryMetrics,
+    Metrics,
     RateLimit,
     Retry,
     SingleFlight,
     Timeout,
+    Tracing,
 )
 from aiclient.middleware._arms import Arms
 from aiclient.middleware._circuit import Circuit
@@ -103,6 +107,27 @@ class Told(Layer):
         return await observed(call_next(request), tell)
 
 
+class Open(SpanProcessor):
+    """Counts the spans that have begun and not ended."""
+
+    count = 0
+
+    def on_start(self, span, parent_context=None):
+        self.count += 1
+
+    def on_end(self, span):
+        self.count -= 1
+
+
+OPEN, TRACERS = Open(), TracerProvider(shutdown_on_exit=False)
+TRACERS.add_span_processor(OPEN)
+
+
+def under_way(calls):
+    """Calls that were told to have begun and not to have ended."""
+    return calls.started - calls.completed - calls.failed - calls.cancelled - calls.abandoned - calls.dry_runs
+
+
 LAYERS = {
     "cache": lambda _: Cache(sampled=True),
     "breaker": lambda _: CircuitBreaker(2, open_for=1.0),
@@ -115,6 +140,8 @@ LAYERS = {
     "hooks": lambda _: Hooks(on_chunk=lambda context, chunk: None, on_error=lambda context, error: None),
     "balance": lambda other: LoadBalance(other, by="in_flight"),
     "logging": lambda _: Logging(),
+    "metrics": lambda _: Metrics(MemoryMetrics()),
+    "tracing": lambda _: Tracing(tracer_provider=TRACERS),
     "limit": lambda _: RateLimit(3, per=10.0),
     "tokens": lambda _: RateLimit(tokens=2000, per=10.0, max_wait=5.0),
     "retry": lambda _: Retry(5, quota=False),
@@ -163,13 +190,28 @@ class Chain:
             ),
             "arms": sum(arm.in_flight for layer in self.of(LoadBalance) for arm in layer.state()),
             "flights": sum(layer.in_flight for layer in self.of(SingleFlight)),
+            "spans": OPEN.count,
+            "counted": sum(under_way(layer.collector.snapshot().calls) for layer in self.of(Metrics)),
             "ends": sum(ear.begun for ear in self.ears) - sum(sum(ear.ends.values()) for ear in self.ears),
             "ends told twice": sum(count - 1 for ear in self.ears for count in ear.ends.values()),
         }
 
 
 NOTHING = dict.fromkeys(
-    ("timers", "calls", "permits", "probes", "reserved", "arms", "flights", "ends", "ends told twice"), 0
+    (
+        "timers",
+        "calls",
+        "permits",
+        "probes",
+        "reserved",
+        "arms",
+        "flights",
+        "spans",
+        "counted",
+        "ends",
+        "ends told twice",
+    ),
+    0,
 )
 
 

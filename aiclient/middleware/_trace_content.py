@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any, Final, TypeAlias
 
 from ..messages import (
@@ -16,9 +15,9 @@ from ..messages import (
     ToolCall,
     ToolResultPart,
 )
+from ..redaction import redact
 from ..request import AnyRequest, ChatRequest
 from ..response import ChatResponse
-from ..secrets import MASK
 from ._conventions import Name
 from ._trace_attributes import Attributes
 
@@ -26,15 +25,15 @@ __all__ = ["input_attributes", "masked", "output_attributes"]
 
 Json: TypeAlias = "dict[str, Any]"
 
-_KEYS: Final = re.compile(
-    r"(?i)\b(?:bearer\s+\S+|(?:sk|pk|rk|gsk|xai|hf|ghp|pplx|r8|tvly)[-_][\w\-.]{8,}|AIza[\w\-]{20,}|AKIA\w{12,})"
-)
+_BEYOND: Final = 65_536
+"""Characters that are looked at beyond the limit: what is cut off must not be the better half of a secret."""
 
 
 def masked(text: str, limit: int) -> str:
-    """Return `text` without what looks like a key, and no longer than that."""
-    shown = _KEYS.sub(MASK, text)
-    return shown if len(shown) <= limit else f"{shown[:limit]}... ({len(shown) - limit} more characters)"
+    """Return `text` without known secrets and what looks like one, and no longer than that."""
+    shown = redact(text[: limit + _BEYOND])
+    more = len(shown) - limit + max(0, len(text) - limit - _BEYOND)
+    return shown if more <= 0 else f"{shown[:limit]}... ({more} more characters)"
 
 
 def input_attributes(request: AnyRequest, limit: int) -> Attributes:
