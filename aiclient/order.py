@@ -77,6 +77,7 @@ BAD: Final[dict[tuple[str, str], str]] = {
     ("load_balance", "validate"): "answers of the first target alone are checked; put Validate outside",
     ("validate", "metrics"): "what is asked again is counted as a call of its own; put metrics outside",
     ("cache", "metrics"): "answers from the cache are not counted; put metrics outside",
+    ("validate", "tracing"): "what is asked again gets an operation span of its own; put tracing outside",
     ("cache", "tracing"): "answers from the cache leave no span; put tracing outside",
     ("retry", "metrics"): "every attempt is counted as a call of its own; put metrics outside",
     ("retry", "tracing"): "every attempt gets an operation span of its own; put tracing outside",

@@ -51,6 +51,11 @@ PRINTS = {
     "stream.py": ["three rivers of Europe.\n[stop, 12 tokens]", "characters came]"],
     "template.py": ["billing\nsupport", "mesage is unknown; did you mean 'message'?"],
     "tools.py": ["21 degrees in Bonn", "It is 21 degrees in Bonn."],
+    "telemetry.py": [
+        "3 of 4 calls completed, 1 from the cache",
+        "6 + 5 tokens, $0.000026",
+        "failures {'overloaded': 1,",
+    ],
     "timeouts.py": ["TimeoutError (attempt) after 3 attempts", "StreamInterruptedError (idle): 'The '"],
     "validation.py": [
         "Review(product='kettle', stars=5, mood=<Mood.GOOD: 'good'>",
