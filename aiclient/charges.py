@@ -51,7 +51,7 @@ def charge(book: PriceBook | None, request: AnyRequest, where: ProviderInfo, end
     if usage is None:
         if end.outcome == "failed" and not may_have_been_paid(end.error):
             return None
-        usage, estimated = _assumed(request, answer), True
+        usage, estimated = _assumed(request, answer, asked), True
     cost = priced(book, usage, where, asked=asked, answered=answered)
     return evolve(cost, estimated=True) if estimated and cost is not None else cost
 
@@ -79,13 +79,13 @@ def _used(answer: ChatResponse | EmbeddingResponse | None, *, whole: bool) -> Us
     return None if usage.prompt_tokens is None or usage.completion_tokens is None else usage
 
 
-def _assumed(request: AnyRequest, answer: ChatResponse | EmbeddingResponse | None) -> Usage:
+def _assumed(request: AnyRequest, answer: ChatResponse | EmbeddingResponse | None, model: str | None) -> Usage:
     """Return what was reported so far, and an estimate of the rest: never less than was reported."""
     reported = NO_USAGE if answer is None else answer.usage
-    received = estimate_message(answer.message) if isinstance(answer, ChatResponse) else 0
+    received = estimate_message(answer.message, model=model) if isinstance(answer, ChatResponse) else 0
     prompt = reported.prompt_tokens
     return evolve(
         reported,
-        prompt_tokens=estimate(request) if prompt is None else prompt,
+        prompt_tokens=estimate(request, model=model) if prompt is None else prompt,
         completion_tokens=max(reported.completion_tokens or 0, received),
     )

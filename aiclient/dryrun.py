@@ -102,7 +102,7 @@ def rehearsed(request: AnyRequest, provider: Provider, where: ProviderInfo, *, s
         provider=where.name,
         model=request.model or where.model,
         origin=where.origin,
-        prompt_tokens=estimate(request),
+        prompt_tokens=estimate(request, model=where.model),
         max_tokens=request.options.max_tokens if isinstance(request, ChatRequest) else None,
         cost=None if context is None else ceiling(request, where, context.prices),
         warnings=tuple(context.warnings) if context is not None else (),
@@ -122,7 +122,7 @@ def report_of(response: ChatResponse | EmbeddingResponse, request: AnyRequest, n
     return DryRunReport(
         provider=response.provider or name,
         model=response.model,
-        prompt_tokens=estimate(request),
+        prompt_tokens=estimate(request, model=response.model),
         max_tokens=request.options.max_tokens if isinstance(request, ChatRequest) else None,
         cost=response.cost,
         warnings=response.warnings,

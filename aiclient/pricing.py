@@ -21,7 +21,7 @@ from .pricebooks import STANDARD, TABLE, FirstKnown, PriceBook, ReportedPrices, 
 from .provider import ProviderInfo
 from .request import AnyRequest, ChatRequest
 from .response import Cost, Usage
-from .tokens import TokenCounter
+from .tokens import TokenCounter, count
 from .tokens import estimate as counted
 
 __all__ = [
@@ -118,7 +118,7 @@ def estimate(
     where = _where(named)
     if request.model is not None and model is not None:
         where = evolve(where, model=request.model)
-    tokens = counter(request)
+    tokens = count(request, model=where.model, counter=counter)
     longest = _longest(request, where) if output_tokens is None else output_tokens
     low = None
     if prices is not None:
@@ -148,7 +148,8 @@ def ceiling(
         counter: Counts the input tokens.
     """
     where = info if request.model is None else evolve(info, model=request.model)
-    return _most(request, where, prices, counter(request), _longest(request, where))
+    tokens = count(request, model=where.model, counter=counter)
+    return _most(request, where, prices, tokens, _longest(request, where))
 
 
 def _most(

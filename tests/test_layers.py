@@ -36,7 +36,7 @@ FLOORS = [
     {"books"},
     {"store_books"},
     # 5: what layers and clients need to know
-    {"jsontypes", "models", "schema", "testutil._exchange", "testutil.clock"},
+    {"jsontypes", "models", "tokenizers", "schema", "testutil._exchange", "testutil.clock"},
     {"functions", "structure", "tokens"},
     {"genaiprices", "givenprices", "reportedcost"},
     {"testutil._wire", "testutil.faults", "testutil.fixtures", "testutil.mock"},

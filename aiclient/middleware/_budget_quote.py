@@ -60,9 +60,10 @@ class Quotes:
     def __init__(self, request: AnyRequest, inner: Provider, prices: PriceBook | None) -> None:
         self._request = request
         self._prices = prices
-        self._prompt = estimate(request)
         self._calls = calls_at_once(inner)
         first, *further = destinations(inner)
+        asked = [(first, request), *((info, each) for info in further for each in self._asked(info))]
+        self._prompt = max(estimate(each, model=info.model) for info, each in asked)
         self.all = (self._of(first, (request,)), *(self._of(info, self._asked(info)) for info in further))
 
     def at(self, provider: str) -> Quote:
@@ -81,7 +82,7 @@ class Quotes:
 
     @property
     def prompt(self) -> int:
-        """The input tokens, estimated."""
+        """The input tokens, estimated: of several models that may be asked the most."""
         return self._prompt
 
     def unknown(self) -> ProviderInfo | None:

@@ -25,7 +25,7 @@ from ..provider import Provider
 from ..request import AnyRequest, ChatRequest
 from ..response import ChatResponse, RateLimitInfo, Usage
 from ..stream import ChatStream
-from ..tokens import TokenCounter, estimate
+from ..tokens import TokenCounter, count, estimate
 from ._caller import Caller
 from ._line import Line
 
@@ -78,18 +78,18 @@ class Call(Caller):
 
     # --- before ---
 
-    def reserve(self, request: AnyRequest, count: TokenCounter) -> None:
+    def reserve(self, request: AnyRequest, counter: TokenCounter) -> None:
         """Work out what the call may take, if tokens matter here.
 
         Raises:
             InvalidRequestError: It needs more than the limit ever allows.
+            ConfigError: The counter returned something else than a count.
         """
         if not self._line.counts_tokens(self.clock):
             return
         self._counted = True
-        prompt, most = count(request), self._line.most_tokens
-        if type(prompt) is not int or prompt < 0:
-            raise ConfigError(f"count_tokens returned {prompt!r}: it must return a whole number of at least 0")
+        prompt = count(request, model=self._line.where.model, counter=counter)
+        most = self._line.most_tokens
         asked = output = 0
         if isinstance(request, ChatRequest):
             options = request.options

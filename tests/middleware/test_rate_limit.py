@@ -643,7 +643,7 @@ async def test_a_dry_run_that_begins_inside_costs_nothing(clock):
 @pytest.mark.parametrize("value", [-1, 1.5, None, "3", True], ids=repr)
 async def test_a_counter_that_does_not_count_is_refused(clock, value):
     provider = chain([RateLimit(tokens=10, count_tokens=lambda _: value)], MockProvider())
-    with pytest.raises(ConfigError, match="count_tokens returned"):
+    with pytest.raises(ConfigError, match="the token counter returned"):
         await chat(provider, unlimited(clock))
 
 
