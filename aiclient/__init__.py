@@ -16,10 +16,12 @@ from ._lazy import lazy
 if TYPE_CHECKING:
     from .abilities import (
         Checks,
+        ChecksKey,
         CountsTokens,
         Describes,
         Description,
         Health,
+        KeyCheck,
         ListedModel,
         ListsModels,
         Previews,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from .builder import AsyncRequestBuilder
     from .bulkitems import BulkItem, BulkProgress, BulkResult
     from .chains import resilient
+    from .checks import CheckReport, CheckResult
     from .chunks import ChatStreamChunk, ToolCallDelta
     from .client import AsyncClient
     from .clock import Clock
@@ -149,7 +152,10 @@ __all__ = [
     "ChatResponse",
     "ChatStream",
     "ChatStreamChunk",
+    "CheckReport",
+    "CheckResult",
     "Checks",
+    "ChecksKey",
     "Choice",
     "CircuitOpenError",
     "Citation",
@@ -184,6 +190,7 @@ __all__ = [
     "InvalidModelError",
     "InvalidProviderError",
     "InvalidRequestError",
+    "KeyCheck",
     "Layer",
     "Ledger",
     "Limit",
@@ -280,7 +287,10 @@ _WHERE = {
     "ChatResponse": ".response",
     "ChatStream": ".stream",
     "ChatStreamChunk": ".chunks",
+    "CheckReport": ".checks",
+    "CheckResult": ".checks",
     "Checks": ".abilities",
+    "ChecksKey": ".abilities",
     "Choice": ".response",
     "CircuitOpenError": ".errors",
     "Citation": ".messages",
@@ -315,6 +325,7 @@ _WHERE = {
     "InvalidModelError": ".errors",
     "InvalidProviderError": ".errors",
     "InvalidRequestError": ".errors",
+    "KeyCheck": ".abilities",
     "Layer": ".provider",
     "Ledger": ".ledger",
     "Limit": ".limits",

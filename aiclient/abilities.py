@@ -20,10 +20,12 @@ from .request import ChatRequest, EmbeddingRequest, HTTPCall
 
 __all__ = [
     "Checks",
+    "ChecksKey",
     "CountsTokens",
     "Describes",
     "Description",
     "Health",
+    "KeyCheck",
     "ListedModel",
     "ListsModels",
     "Previews",
@@ -78,6 +80,21 @@ class Health:
     category: Category | None = None
 
 
+@frozen
+class KeyCheck:
+    """What is known of a key without sending it.
+
+    Args:
+        found: Whether there is one; without one, and without errors, none is needed.
+        errors: Why nothing can be sent with it.
+        warnings: What speaks against its being the right one. None of the texts holds any part of it.
+    """
+
+    found: bool
+    errors: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
 @runtime_checkable
 class Describes(Protocol):
     """Can say what it is."""
@@ -93,6 +110,15 @@ class Checks(Protocol):
 
     def health(self) -> Awaitable[Health]:
         """Ask the service for something cheap that is no call: a list, or a count."""
+        ...
+
+
+@runtime_checkable
+class ChecksKey(Protocol):
+    """Can say whether its key is there, and plausible."""
+
+    def check_key(self) -> Awaitable[KeyCheck]:
+        """Look at the key, asking for it where it comes from a callable; sends nothing to the service."""
         ...
 
 

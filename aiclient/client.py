@@ -33,6 +33,7 @@ from .stream import ChatStream
 if TYPE_CHECKING:
     from .bulk import Items, OnError
     from .bulkitems import BulkResult, OnProgress
+    from .checks import CheckReport, OwnCheck
     from .pricing import Estimate
 
 __all__ = ["AsyncClient"]
@@ -248,6 +249,21 @@ class AsyncClient:
 
         where = destinations(self._chain)[0]
         return estimate(_request(prompt), model=where, output_tokens=output_tokens, prices=self._prices)
+
+    async def check(self, *, extra: Iterable[OwnCheck] = (), timeout: float = 10.0) -> CheckReport:  # noqa: ASYNC109  # for each
+        """Look, before the first call, whether every service that one may reach could answer it; asks no model anything.
+
+        See `aiclient.checks.check`.
+
+        Args:
+            extra: Checks of your own, without arguments, sync or async.
+            timeout: Seconds for each check. Default 10.
+        """
+        from .checks import check  # noqa: PLC0415  # once in the life of a program, if at all
+
+        if self._closed:
+            raise ClientClosedError(CLOSED)
+        return await check(self._chain, extra=extra, timeout=timeout, clock=self._clock)
 
     async def _run(self, request: Q, send: Callable[[Q], Awaitable[R]]) -> R:
         """Make one logical call, which `close` can end."""

@@ -26,6 +26,7 @@ from .syncstream import Stream
 if TYPE_CHECKING:
     from .bulk import Items, OnError
     from .bulkitems import BulkResult, OnProgress
+    from .checks import CheckReport, OwnCheck
     from .pricing import Estimate
 
 __all__ = ["Client", "RequestBuilder"]
@@ -187,6 +188,10 @@ class Client:
     def estimate(self, prompt: Prompt, /, *, output_tokens: int | None = None) -> Estimate:
         """Return what `chat` may cost, as a range; sends nothing. See AsyncClient.estimate."""
         return self._async.estimate(prompt, output_tokens=output_tokens)
+
+    def check(self, *, extra: Iterable[OwnCheck] = (), timeout: float = 10.0) -> CheckReport:
+        """Look, before the first call, whether every service that one may reach could answer it; see AsyncClient.check."""
+        return self._thread.run(self._async.check(extra=extra, timeout=timeout))
 
     def validate_config(self) -> None:
         """Raise ConfigError if the provider could not work; sends nothing."""

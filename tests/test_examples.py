@@ -20,6 +20,11 @@ PRINTS = {
         "cached=True, asked 0 times",
     ],
     "chat.py": ["Paris.", "stop 6 $0.00000325"],
+    "checks.py": [
+        "FAILED paris        model      loopbak is not among its 3 models: did you mean loopback?",
+        "ok     -            disk       it found nothing wrong",
+        "ready: False",
+    ],
     "circuit_breaker.py": ["14 s  the circuit of mock:mock-model is open", "'refused': 18} sent: 42"],
     "concurrency.py": ["12 calls, at most 3 at a time", "refused: all 1 permits for mock were in use"],
     "conversation.py": [

@@ -134,7 +134,7 @@ FLOORS = [
     },
     # 7: the network, and files
     {"_sqlite_file"},
-    {"connections", "credentials", "http_errors", "http_logs", "redis_store", "sqlite_store", "transport"},
+    {"connections", "credentials", "keyforms", "http_errors", "http_logs", "redis_store", "sqlite_store", "transport"},
     {"exchange"},
     {"http"},
     # 8: the leaves and the layers
@@ -166,7 +166,18 @@ FLOORS = [
     {"providers._http"},
     {"middleware", "middleware.*", "providers", "providers.*"},
     # 9: what is written over Provider
-    {"bulk", "explain", "interchange", "inflight", "order", "output", "registry", "testutil._http1", "testutil._turns"},
+    {
+        "bulk",
+        "checks",
+        "explain",
+        "inflight",
+        "interchange",
+        "order",
+        "output",
+        "registry",
+        "testutil._http1",
+        "testutil._turns",
+    },
     {
         "chains",
         "priority",

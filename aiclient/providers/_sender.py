@@ -9,10 +9,12 @@ from typing import Any, ClassVar
 
 from attrs import evolve
 
+from ..abilities import KeyCheck
 from ..context import CallContext, Timeouts
 from ..credentials import ApiKey, vendor_of
-from ..errors import AIClientError, ConfigError
+from ..errors import AIClientError, ConfigError, MissingAPIKeyError
 from ..http import HTTP, Exchange, Head
+from ..keyforms import doubts
 from ..redaction import known
 from ..request import HTTPCall
 from ..secrets import SecretStr
@@ -87,6 +89,27 @@ class Sender:
             self._sign(error, None)
             raise
         return body
+
+    async def check_key(self) -> KeyCheck:
+        """Look at the key, asking for it where it comes from a callable; sends nothing to the service.
+
+        What a callable raises that is no AIClientError is a bug of its own, and raised as it is.
+        """
+        try:
+            secret = await self._key.get()
+            self._check(secret)
+        except AIClientError as error:
+            return KeyCheck(found=not isinstance(error, MissingAPIKeyError), errors=(error.message,))
+        return KeyCheck(found=False) if secret is None else KeyCheck(found=True, warnings=self._doubts(secret))
+
+    def _doubts(self, secret: SecretStr) -> tuple[str, ...]:
+        """Return what speaks against the key; at a vendor's own address its form counts too."""
+        if self._OWN is not None and self._endpoint.host == self._OWN[0]:
+            return doubts(self._OWN[1], secret)
+        other = vendor_of(secret)
+        if other is None or other.replace(" ", "").lower() in self._name.lower():
+            return ()
+        return (f"the key looks like one of {other}'s, and goes to {self._endpoint.host}",)
 
     # --- inside ---
 

@@ -18,6 +18,7 @@ from attrs import evolve
 from ..context import Timeouts
 from ..credentials import ApiKey, KeySource
 from ..errors import ConfigError
+from ..keyforms import doubts
 from ..request import ChatRequest, EmbeddingRequest
 from ..secrets import SecretStr
 from ..transport import HTTPLimits
@@ -102,6 +103,10 @@ class AzureOpenAIProvider(HTTPProvider):
 
     def _auth(self, secret: SecretStr) -> list[tuple[str, str]]:
         return super()._auth(secret) if self._by_token else [("api-key", secret.reveal())]
+
+    def _doubts(self, secret: SecretStr) -> tuple[str, ...]:
+        own = not self._by_token and self._endpoint.host.endswith(".azure.com")
+        return doubts("Azure", secret) if own else ()
 
     async def _probe(self) -> object:
         return await self._get(encode_models())  # the models of the resource; its deployments are listed elsewhere

@@ -16,6 +16,7 @@ from ..context import CallContext, Timeouts
 from ..credentials import ApiKey, KeySource
 from ..errors import BadRequestError, ConfigError
 from ..http import Head
+from ..keyforms import aws_doubts
 from ..request import ChatRequest, HTTPCall
 from ..secrets import SecretStr
 from ..transport import HTTPLimits
@@ -110,6 +111,12 @@ class BedrockProvider(HTTPProvider):
             if "counting tokens" not in error.message:
                 raise
         return None
+
+    def _doubts(self, secret: SecretStr) -> tuple[str, ...]:
+        if not isinstance(secret, SigningKey):
+            return ()  # what Bedrock's API keys look like is written nowhere
+        own = secret.credentials
+        return aws_doubts(own.access_key_id, own.secret_access_key, with_token=own.session_token is not None)
 
     def _auth(self, secret: SecretStr) -> list[tuple[str, str]]:
         if self._by_token:

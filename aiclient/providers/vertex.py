@@ -18,6 +18,7 @@ from ..context import Timeouts
 from ..credentials import ApiKey
 from ..errors import ConfigError
 from ..request import ChatRequest, EmbeddingRequest
+from ..secrets import SecretStr
 from ..transport import HTTPLimits
 from ..wire.anthropic import VERTEX, AnthropicWire
 from ..wire.codec import ChatWire, Encoded
@@ -91,6 +92,9 @@ class VertexProvider(HTTPProvider):
 
     def _wire_for(self, model: str) -> ChatWire:
         return self._claude if model.startswith("claude") else self._gemini
+
+    def _doubts(self, secret: SecretStr) -> tuple[str, ...]:
+        return ()  # an access token: Google's own, of whatever form
 
     def _batches(self, texts: Sequence[str], limit: int, model: str) -> Iterator[Sequence[str]]:
         if _MANY.match(model) is None:
