@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from .errors import StoreError
-from .limits import Account, BudgetAlert, Cap
+from .limits import Account, BudgetAlert, Cap, Mark
 from .money import NOTHING, Amount
 
 __all__ = ["Balance", "Lease"]
@@ -52,7 +52,7 @@ class Balance:
         self._soonest = math.inf
         self._lapsed: OrderedDict[str, Amount] = OrderedDict()
         self._settled: OrderedDict[str, None] = OrderedDict()
-        self._fired: dict[tuple[str, int, float], tuple[float, int]] = {}
+        self._fired: dict[Mark, tuple[float, int]] = {}
 
     # --- a call ---
 
@@ -127,9 +127,8 @@ class Balance:
         due: list[BudgetAlert] = []
         for cap in caps:
             spent = cap.of(self.spent)
-            for threshold in cap.alerts:
-                mark = (cap.unit, cap.amount, threshold)
-                if mark not in self._fired and spent >= max(1, _part(cap.amount, threshold)):
+            for mark in cap.marks:
+                if spent >= mark.reached and mark not in self._fired:
                     self._fired[mark] = now, spent
                     due.append(self._alert(mark))
         return tuple(due)
@@ -160,19 +159,18 @@ class Balance:
         self.reserved = self.reserved.minus(lease.ceiling)
         return lease.ceiling
 
-    def _alert(self, mark: tuple[str, int, float]) -> BudgetAlert:
-        unit, amount, threshold = mark
+    def _alert(self, mark: Mark) -> BudgetAlert:
         at, spent = self._fired[mark]
-        account, cap = self.account, Cap("usd" if unit == "usd" else "tokens", amount, hard=True)
+        account, cap = self.account, Cap(mark.unit, mark.limit, hard=True)
         return BudgetAlert(
             account.name,
             account.per,
             account.value,
             account.period,
             account.window,
-            cap.unit,
-            cap.shown(amount),
-            threshold,
+            mark.unit,
+            cap.shown(mark.limit),
+            mark.threshold,
             cap.shown(spent),
             at,
         )
@@ -216,14 +214,9 @@ class Balance:
             balance._lease(identity, Lease(Amount(int(money), int(tokens)), float(expires)))
         balance._lapsed.update(_amounts(record["lapsed"].items()))
         balance._settled.update(dict.fromkeys(record["settled"]))
-        for unit, amount, threshold, at, spent in record["fired"]:
-            balance._fired[unit, amount, threshold] = at, spent
+        for unit, limit, threshold, reached, at, spent in record["fired"]:
+            balance._fired[Mark(unit, limit, threshold, reached)] = at, spent
         return balance
-
-
-def _part(amount: int, threshold: float) -> int:
-    """Return that part of `amount`, rounded up; floats alone would make 56 of 55 % of 100."""
-    return -(-amount * round(threshold * 1_000_000) // 1_000_000)
 
 
 def _amounts(items: Iterable[tuple[str, Iterable[int]]]) -> Iterator[tuple[str, Amount]]:

@@ -13,20 +13,29 @@ from .errors import ConfigError
 from .money import Amount, amount_of, dollars
 from .periods import Period, window_of
 
-__all__ = ["Account", "BudgetAlert", "Cap", "Limit", "account_of"]
+__all__ = ["Account", "BudgetAlert", "Cap", "Limit", "Mark", "Unit", "account_of", "cap"]
 
 Unit: TypeAlias = Literal["usd", "tokens"]
 
 ALERTS: Final = (0.5, 0.8, 1.0)
 
 
+class Mark(NamedTuple):
+    """Where to alert: the part of a limit, and how much that is, rounded up; at least 1, or nothing would reach it."""
+
+    unit: Unit
+    limit: int
+    threshold: float
+    reached: int
+
+
 class Cap(NamedTuple):
-    """One number that a balance is held to: `amount` in the unit's whole parts, and where to alert on the way."""
+    """One number that a balance is held to: `amount` in the unit's whole parts, and the marks at which to alert."""
 
     unit: Unit
     amount: int
     hard: bool
-    alerts: tuple[float, ...] = ()
+    marks: tuple[Mark, ...] = ()
 
     def of(self, amount: Amount) -> int:
         """Return the part of `amount` that counts here."""
@@ -35,6 +44,13 @@ class Cap(NamedTuple):
     def shown(self, parts: int) -> Decimal | int:
         """Return whole parts as a caller knows them: dollars, or tokens."""
         return dollars(parts) if self.unit == "usd" else parts
+
+
+def cap(unit: Unit, amount: int, alerts: Iterable[float] = (), *, hard: bool = True) -> Cap:
+    """Return the cap of `amount`, with alerts at those parts of it."""
+    # Millionths, because floats alone would make 56 of 55 % of 100.
+    marks = (Mark(unit, amount, part, max(1, -(-amount * round(part * 1_000_000) // 1_000_000))) for part in alerts)
+    return Cap(unit, amount, hard, tuple(marks))
 
 
 def _thresholds(value: Any) -> tuple[float, ...]:
@@ -88,11 +104,11 @@ class Limit:
 
     def _caps(self) -> Iterable[Cap]:
         if self.usd is not None:
-            yield Cap("usd", amount_of("usd", self.usd), self.hard, self.alerts)
+            yield cap("usd", amount_of("usd", self.usd), self.alerts, hard=self.hard)
         if self.tokens is not None:
             if type(self.tokens) is not int or self.tokens < 0:
                 raise ConfigError(f"tokens={self.tokens!r} must be a whole number of at least 0")
-            yield Cap("tokens", self.tokens, self.hard, self.alerts)
+            yield cap("tokens", self.tokens, self.alerts, hard=self.hard)
 
 
 @frozen

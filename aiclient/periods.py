@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import UTC, datetime, timedelta
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 __all__ = ["Period", "Window", "day_of", "window_of"]
 
 Period: TypeAlias = Literal["total", "hour", "day", "month"]
 """What a limit counts over; all but `total` begin anew at the turn of the hour, day or month in UTC."""
+
+
+HOUR: Final = 3600.0
 
 
 class Window(NamedTuple):
@@ -18,6 +22,9 @@ class Window(NamedTuple):
     ends: float | None
 
 
+_TOTAL: Final = Window("", None)
+
+
 def window_of(period: Period, now: float) -> Window:
     """Return the window of `period` that `now` lies in.
 
@@ -25,19 +32,21 @@ def window_of(period: Period, now: float) -> Window:
         >>> window_of("day", 0.0), window_of("month", 0.0).label, window_of("total", 0.0)
         (Window(label='1970-01-01', ends=86400.0), '1970-01', Window(label='', ends=None))
     """
-    moment = datetime.fromtimestamp(now, UTC)
+    return _TOTAL if period == "total" else _window(period, int(now // HOUR))
+
+
+@functools.lru_cache(maxsize=64)
+def _window(period: Period, hour: int) -> Window:
+    moment = datetime.fromtimestamp(hour * HOUR, UTC)
     if period == "hour":
-        start = moment.replace(minute=0, second=0, microsecond=0)
-        return Window(start.strftime("%Y-%m-%dT%H"), (start + timedelta(hours=1)).timestamp())
-    start = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+        return Window(moment.strftime("%Y-%m-%dT%H"), (moment + timedelta(hours=1)).timestamp())
+    start = moment.replace(hour=0)
     if period == "day":
         return Window(start.strftime("%Y-%m-%d"), (start + timedelta(days=1)).timestamp())
-    if period == "month":
-        following = (start.replace(day=1) + timedelta(days=32)).replace(day=1)
-        return Window(start.strftime("%Y-%m"), following.timestamp())
-    return Window("", None)
+    following = (start.replace(day=1) + timedelta(days=32)).replace(day=1)
+    return Window(start.strftime("%Y-%m"), following.timestamp())
 
 
 def day_of(now: float) -> str:
     """Return the day in UTC, as `2026-11-28`."""
-    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d")
+    return window_of("day", now).label

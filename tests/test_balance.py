@@ -8,11 +8,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from aiclient import StoreError
 from aiclient.balance import REMEMBERED, Balance
-from aiclient.limits import Account, Cap
+from aiclient.limits import Account, cap
 from aiclient.money import NOTHING, Amount
 
-USD = Cap("usd", 100, hard=True)
-TOKENS = Cap("tokens", 50, hard=True)
+USD = cap("usd", 100)
+TOKENS = cap("tokens", 50)
 ACCOUNT = Account("budget")
 
 
@@ -149,7 +149,7 @@ def test_of_what_is_over_so_much_is_remembered(balance):
 
 # --- alerts ---
 
-WARNS = Cap("usd", 100, hard=True, alerts=(0.5, 0.8, 1.0))
+WARNS = cap("usd", 100, (0.5, 0.8, 1.0))
 
 
 def thresholds(alerts):
@@ -187,12 +187,12 @@ def test_a_reset_lets_alerts_fire_again(balance):
 
 
 def test_a_limit_of_nothing_does_not_alert_before_something_is_spent(balance):
-    assert balance.alert((WARNS._replace(amount=0),), 0.0) == ()
+    assert balance.alert((cap("usd", 0, (0.5, 1.0)),), 0.0) == ()
 
 
 def test_the_part_of_a_limit_is_exact(balance):
     balance.settle("a", Amount(0, 55), now=0.0)
-    assert thresholds(balance.alert((Cap("tokens", 100, hard=True, alerts=(0.55,)),), 0.0)) == [0.55]
+    assert thresholds(balance.alert((cap("tokens", 100, (0.55,)),), 0.0)) == [0.55]
 
 
 # --- the record ---

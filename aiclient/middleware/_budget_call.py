@@ -68,7 +68,8 @@ class BudgetCall:
         self._context = context
         self._before = len(context.journal)
         self._end: End | None = None
-        self._quotes = Quotes(request, inner, context.prices)
+        money = any(cap.unit == "usd" for limit in limits for cap in limit.caps)
+        self._quotes = Quotes(request, inner, context.prices if money else None)
         self._lines = self._stands_on(limits)
         self._booking = self._booked()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, frozen
@@ -15,7 +15,7 @@ from ..pricing import ceiling
 from ..provider import Layered, Provider, ProviderInfo
 from ..request import AnyRequest, ChatRequest
 from ..response import Usage
-from ..tokens import estimate
+from ..tokens import TokenCounter, count
 
 if TYPE_CHECKING:
     from ..pricebooks import PriceBook
@@ -36,6 +36,7 @@ class Quote:
     Args:
         info: The service, with the model that is asked there.
         amount: Money and tokens.
+        prompt: Tokens of the input, without a margin.
         output: Tokens of the answer among them.
         firm: Whether the request, or the model, says that the answer cannot be longer.
         priced: Whether the price is known; if not, no money is in `amount`.
@@ -43,6 +44,7 @@ class Quote:
 
     info: ProviderInfo
     amount: Amount
+    prompt: int
     output: int
     firm: bool = True
     priced: bool = True
@@ -54,36 +56,35 @@ class Quotes:
     Args:
         request: What is asked.
         inner: Whom.
-        prices: Who knows what it costs.
+        prices: Who knows what it costs; None where money does not matter.
+        counter: Counts the input tokens.
+
+    Attributes:
+        all: One for each service that may be reached.
+        most: The dearest of them.
+        prompt: The input tokens, estimated: of several models that may be asked the most.
     """
 
-    def __init__(self, request: AnyRequest, inner: Provider, prices: PriceBook | None) -> None:
+    def __init__(
+        self, request: AnyRequest, inner: Provider, prices: PriceBook | None, counter: TokenCounter | None = None
+    ) -> None:
         self._request = request
         self._prices = prices
+        self._counter = counter
         self._calls = calls_at_once(inner)
         first, *further = destinations(inner)
-        asked = [(first, request), *((info, each) for info in further for each in self._asked(info))]
-        self._prompt = max(estimate(each, model=info.model) for info, each in asked)
         self.all = (self._of(first, (request,)), *(self._of(info, self._asked(info)) for info in further))
+        self.most = dearest(self.all)
+        self.prompt = self.most.prompt
 
     def at(self, provider: str) -> Quote:
         """Return the dearest quote of one provider."""
-        return dearest(quote for quote in self.all if quote.info.name == provider)
-
-    @property
-    def most(self) -> Quote:
-        """The dearest of all."""
-        return dearest(self.all)
+        return dearest([quote for quote in self.all if quote.info.name == provider])
 
     @property
     def providers(self) -> tuple[str, ...]:
         """The names of those that may be asked."""
         return tuple(dict.fromkeys(quote.info.name for quote in self.all))
-
-    @property
-    def prompt(self) -> int:
-        """The input tokens, estimated: of several models that may be asked the most."""
-        return self._prompt
 
     def unknown(self) -> ProviderInfo | None:
         """Return the first service whose price is not known."""
@@ -115,23 +116,25 @@ class Quotes:
         output = longest(request, info)
         firm = output is not None
         tokens = GUESS * answers(request) if output is None else output
-        prompt = self._prompt + (self._prompt * MARGIN + 99) // 100
-        cost = ceiling(request, info, self._prices, counter=lambda _: self._prompt)
+        counted = count(request, model=info.model, counter=self._counter)
+        prompt = counted + (counted * MARGIN + 99) // 100
+        cost = ceiling(request, info, self._prices, counter=lambda _: counted)
         if cost is None and self._prices is not None:
             cost = self._prices.price(Usage(prompt_tokens=prompt, completion_tokens=tokens), info)
         money = 0 if cost is None else micros(cost.usd)
         amount = Amount(money * self._calls, (prompt + tokens) * self._calls)
-        return Quote(info, amount, tokens, firm=firm, priced=cost is not None)
+        return Quote(info, amount, counted, tokens, firm=firm, priced=cost is not None)
 
 
-def dearest(quotes: Iterable[Quote]) -> Quote:
+def dearest(every: Sequence[Quote]) -> Quote:
     """Return one quote that is enough for all: the dearest, with the most tokens of any, firm if all are."""
-    every = tuple(quotes)
+    if len(every) == 1:
+        return every[0]
     most = max(every, key=lambda quote: quote.amount)
     tokens = max(quote.amount.tokens for quote in every)
-    output = max(quote.output for quote in every)
+    prompt, output = max(quote.prompt for quote in every), max(quote.output for quote in every)
     firm = all(quote.firm for quote in every)
-    return evolve(most, amount=Amount(most.amount.micros, tokens), output=output, firm=firm)
+    return evolve(most, amount=Amount(most.amount.micros, tokens), prompt=prompt, output=output, firm=firm)
 
 
 def longest(request: AnyRequest, info: ProviderInfo) -> int | None:
