@@ -14,6 +14,7 @@ from ..errors import ConfigError
 from ..gate import Alarm, uninterrupted
 from ..ledger import Funds, Ledger
 from ..limits import ALERTS, BudgetAlert, Limit, account_of
+from ..logs import correlation_id
 from ..money import dollars
 from ..periods import Period
 from ..provider import Layer, Provider, Q, R, observed
@@ -157,7 +158,7 @@ class Budget(Layer):
     # --- alerts ---
 
     async def _tell(self, alert: BudgetAlert, context: CallContext, clock: Clock) -> None:
-        _LOGGER.warning("%s", alert, extra={"aiclient": {"event": "budget_alert", "id": context.id}})
+        _LOGGER.warning("%s", alert, extra={"aiclient": _fields("budget_alert", context)})
         if context.observers:
             context.emit(CallEvent("budget", detail=str(alert)))
         if self._on_alert is None:
@@ -170,7 +171,12 @@ class Budget(Layer):
             Exception,
             asyncio.CancelledError,
         ):  # the user's code, which nobody can cancel; logged, and the call goes on
-            _LOGGER.exception("a budget's callback failed: %r", self._on_alert)
+            fields = _fields("listener_failed", context)
+            _LOGGER.exception("a budget's callback failed: %r", self._on_alert, extra={"aiclient": fields})
+
+
+def _fields(event: str, context: CallContext) -> dict[str, str | None]:
+    return {"event": event, "id": context.id, "correlation_id": correlation_id()}
 
 
 async def _within(work: Awaitable[Any], clock: Clock) -> None:
