@@ -19,6 +19,7 @@ from ..pricebooks import TABLE
 from ..provider import Provider
 from ..request import AnyRequest
 from ..response import Attempt, CallWarning
+from ..tokens import TokenCounter
 from ._budget_bill import Bill
 from ._budget_quote import Quote, Quotes, unknown_price
 from ._budget_reach import Reach
@@ -45,6 +46,7 @@ class BudgetCall:
         request: What is asked; its context is the call's.
         inner: Whom.
         clock: Where time comes from.
+        counter: Counts the input tokens.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class BudgetCall:
         request: AnyRequest,
         inner: Provider,
         clock: Clock,
+        counter: TokenCounter | None,
     ) -> None:
         context = request.context
         assert context is not None  # opened by Layered
@@ -69,7 +72,7 @@ class BudgetCall:
         self._before = len(context.journal)
         self._end: End | None = None
         money = any(cap.unit == "usd" for limit in limits for cap in limit.caps)
-        self._quotes = Quotes(request, inner, context.prices if money else None)
+        self._quotes = Quotes(request, inner, context.prices if money else None, counter)
         self._lines = self._stands_on(limits)
         self._booking = self._booked()
 

@@ -19,6 +19,7 @@ from ..money import dollars
 from ..periods import Period
 from ..provider import Layer, Provider, Q, R, observed
 from ..stream import ChatStream
+from ..tokens import TokenCounter
 from ._budget_call import BudgetCall
 
 __all__ = ["Budget"]
@@ -58,6 +59,7 @@ class Budget(Layer):
         on_alert: Called with each BudgetAlert, a function or a coroutine function (awaited before the answer is handed on, 10 s
             at most); what it raises is logged.
         ledger: Where it is kept; one of its own in memory by default. Budgets may share one.
+        count_tokens: Says how many input tokens a request has; the default is an estimate by length.
         clock: Where time comes from; the call's own clock by default.
 
     Raises:
@@ -89,6 +91,7 @@ class Budget(Layer):
         alerts: tuple[float, ...] = ALERTS,
         on_alert: OnAlert | None = None,
         ledger: Ledger | None = None,
+        count_tokens: TokenCounter | None = None,
         clock: Clock | None = None,
     ) -> None:
         given: tuple[object, ...] = limits
@@ -99,12 +102,17 @@ class Budget(Layer):
             limits = (own, *limits)
         if on_alert is not None and not callable(on_alert):
             raise ConfigError(f"on_alert={on_alert!r} must be a function of a BudgetAlert")
+        if count_tokens is not None and not callable(count_tokens):
+            raise ConfigError(
+                f"count_tokens={count_tokens!r} must be a function of a request that returns its input tokens"
+            )
         kept: object = ledger
         if kept is not None and not isinstance(kept, Ledger):
             raise ConfigError(f"ledger={kept!r} must be a Ledger; Ledger(store=...) keeps it in a store")
         self.limits = limits
         self.ledger = Ledger(clock=clock or SYSTEM) if ledger is None else ledger
         self._on_alert = on_alert
+        self._count = count_tokens
         self._clock = clock
         self._seen = clock or SYSTEM
 
@@ -116,7 +124,7 @@ class Budget(Layer):
         context = request.context
         assert context is not None  # opened by Layered
         self._seen = clock = self._clock or context.clock
-        call = BudgetCall(self.ledger, self.limits, self._tell, request, inner, clock)
+        call = BudgetCall(self.ledger, self.limits, self._tell, request, inner, clock, self._count)
         await call.enter()
         result = await observed(call_next(request), call.end)
         if isinstance(result, ChatStream):

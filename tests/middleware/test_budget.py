@@ -166,6 +166,15 @@ async def test_a_budget_of_tokens_counts_input_and_output():
         await chat(provider, asking(100))
 
 
+async def test_who_counts_exactly_is_asked_for_the_input():
+    budget, provider = Budget(tokens=1000, count_tokens=lambda request: len(request.messages[0].content)), Held()
+    call = asyncio.create_task(chat(chain([budget], provider), asking(10, text="x" * 100)))
+    await turns(3)
+    assert budget.funds().reserved_tokens == 105 + 10
+    provider.gate.set()
+    await call
+
+
 async def test_embeddings_are_counted():
     budget = Budget(tokens=100)
     await embeddings(chain([budget], MockProvider()))
@@ -639,6 +648,7 @@ def test_threads_and_tasks_share_a_budget():
         ({"usd": 1, "alerts": "half"}, "alerts="),
         ({"usd": 1, "on_alert": 5}, "on_alert=5"),
         ({"usd": 1, "ledger": "l"}, "ledger='l'"),
+        ({"usd": 1, "count_tokens": 5}, "count_tokens=5"),
     ],
 )
 async def test_a_bad_option_is_refused(options, match):
