@@ -194,7 +194,7 @@ class Report:
     def to_csv(self) -> str:
         """Return the rows as CSV with a head line; a text that a spreadsheet would take for a formula gets a `'`."""
         out = io.StringIO(newline="")
-        writer = csv.writer(out)
+        writer = csv.writer(out, lineterminator="\n")
         head = [*self.by, *_figures(Row())]
         writer.writerow([_plain(name) for name in head])
         for row in self.rows:

@@ -241,7 +241,7 @@ async def test_a_report_is_json_and_csv_too(ledger):
 async def test_a_text_that_a_spreadsheet_would_run_is_none_in_a_csv():
     ledger = Ledger()
     await ledger.record([spent(tags={"user": "=HYPERLINK()"})])
-    assert "\r\n'=HYPERLINK()," in ledger.report("user").to_csv()
+    assert "\n'=HYPERLINK()," in ledger.report("user").to_csv()
 
 
 @pytest.mark.parametrize("by", [[1], [""], [None]])

@@ -74,7 +74,7 @@ class Budget(Layer):
         >>> client = Client(MockProvider("hi"), prices={"mock-model": {"input": 1, "output": 2}}).use(budget)
         >>> _ = client.new_request().user("Hello").max_tokens(100).do()
         >>> budget.spent, budget.reserved
-        (Decimal('0.000012'), Decimal('0'))
+        (Decimal('0.000003'), Decimal('0'))
     """
 
     slot: ClassVar[str | None] = "budget"
