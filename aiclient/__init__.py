@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         InvalidModelError,
         InvalidProviderError,
         InvalidRequestError,
+        MediaError,
         MissingAPIKeyError,
         ModelNotFoundError,
         OverloadedError,
@@ -84,6 +85,7 @@ if TYPE_CHECKING:
     from .ledger import Funds, Ledger
     from .limits import BudgetAlert, Limit
     from .logs import correlation
+    from .media import MediaSource, audio, document, image, video
     from .messages import (
         AudioPart,
         Citation,
@@ -196,6 +198,8 @@ __all__ = [
     "Limit",
     "ListedModel",
     "ListsModels",
+    "MediaError",
+    "MediaSource",
     "MemoryStore",
     "Message",
     "Middleware",
@@ -245,14 +249,17 @@ __all__ = [
     "Verdict",
     "VideoPart",
     "Wrapper",
+    "audio",
     "begin",
     "chain",
     "collect",
     "compose",
     "correlation",
     "destinations",
+    "document",
     "failover",
     "find",
+    "image",
     "nearest",
     "observed",
     "outcome",
@@ -260,6 +267,7 @@ __all__ = [
     "replay",
     "resilient",
     "similarity",
+    "video",
 ]
 
 _WHERE = {
@@ -331,6 +339,8 @@ _WHERE = {
     "Limit": ".limits",
     "ListedModel": ".abilities",
     "ListsModels": ".abilities",
+    "MediaError": ".errors",
+    "MediaSource": ".media",
     "MemoryStore": ".store",
     "Message": ".messages",
     "Middleware": ".provider",
@@ -381,14 +391,17 @@ _WHERE = {
     "Verdict": ".errors",
     "VideoPart": ".messages",
     "Wrapper": ".provider",
+    "audio": ".media",
     "begin": ".provider",
     "chain": ".attempt",
     "collect": ".opening",
     "compose": ".composition",
     "correlation": ".logs",
     "destinations": ".composition",
+    "document": ".media",
     "failover": ".priority",
     "find": ".composition",
+    "image": ".media",
     "nearest": ".vectors",
     "observed": ".provider",
     "outcome": ".errors",
@@ -396,6 +409,7 @@ _WHERE = {
     "replay": ".opening",
     "resilient": ".chains",
     "similarity": ".vectors",
+    "video": ".media",
 }
 
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from attrs import evolve, field, frozen
 
+from . import media
 from .context import CacheMode, Timeouts
 from .dryrun import DryRunReport
-from .errors import InvalidMessageError, InvalidRequestError
+from .errors import InvalidMessageError, InvalidRequestError, MediaError
+from .media import MediaSource
 from .messages import AudioPart, Content, DocumentPart, ImagePart, Message, Role, ToolCall, VideoPart, content_parts
 from .opening import OpenStream
 from .provider import Provider
@@ -79,28 +81,57 @@ class Fluent:
         """
         return self.messages(*template.render(**values)).tags(**template.tags)
 
-    def image(self, data: bytes | None = None, *, url: str | None = None, media_type: str | None = None) -> Self:
-        """Add an image to the last user message, or begin one: bytes with their media type, or a URL."""
-        return self._attach(ImagePart(data=data, url=url, media_type=_typed(data, media_type)))
+    def image(
+        self,
+        source: MediaSource | None = None,
+        *,
+        data: bytes | None = None,
+        url: str | None = None,
+        media_type: str | None = None,
+        detail: str | None = None,
+        max_bytes: int = media.MAX_BYTES,
+    ) -> Self:
+        """Add an image to the last user message, or begin one: a file (`Path(...)`), bytes, or a URL; see `aiclient.image`."""
+        source = _one("image", source, data, url)
+        return self._attach(media.image(source, media_type=media_type, detail=detail, max_bytes=max_bytes))
 
-    def audio(self, data: bytes | None = None, *, url: str | None = None, media_type: str | None = None) -> Self:
-        """Add sound to the last user message, or begin one."""
-        return self._attach(AudioPart(data=data, url=url, media_type=_typed(data, media_type)))
+    def audio(
+        self,
+        source: MediaSource | None = None,
+        *,
+        data: bytes | None = None,
+        url: str | None = None,
+        media_type: str | None = None,
+        max_bytes: int = media.MAX_BYTES,
+    ) -> Self:
+        """Add sound to the last user message, or begin one, as `image` does."""
+        return self._attach(media.audio(_one("audio", source, data, url), media_type=media_type, max_bytes=max_bytes))
 
-    def video(self, data: bytes | None = None, *, url: str | None = None, media_type: str | None = None) -> Self:
-        """Add a film to the last user message, or begin one."""
-        return self._attach(VideoPart(data=data, url=url, media_type=_typed(data, media_type)))
+    def video(
+        self,
+        source: MediaSource | None = None,
+        *,
+        data: bytes | None = None,
+        url: str | None = None,
+        media_type: str | None = None,
+        max_bytes: int = media.MAX_BYTES,
+    ) -> Self:
+        """Add a film to the last user message, or begin one, as `image` does."""
+        return self._attach(media.video(_one("video", source, data, url), media_type=media_type, max_bytes=max_bytes))
 
     def document(
         self,
-        data: bytes | None = None,
+        source: MediaSource | None = None,
         *,
+        data: bytes | None = None,
         url: str | None = None,
-        media_type: str | None = "application/pdf",
+        media_type: str | None = None,
         name: str | None = None,
+        max_bytes: int = media.MAX_BYTES,
     ) -> Self:
-        """Add a document to the last user message, or begin one."""
-        return self._attach(DocumentPart(data=data, url=url, media_type=media_type, name=name))
+        """Add a document to the last user message, or begin one, as `image` does; `name` is its file name."""
+        source = _one("document", source, data, url)
+        return self._attach(media.document(source, media_type=media_type, name=name, max_bytes=max_bytes))
 
     def _attach(self, part: ImagePart | AudioPart | VideoPart | DocumentPart) -> Self:
         last = self._messages[-1] if self._messages else None
@@ -231,10 +262,12 @@ def _text(value: object, what: str) -> str:
     return value
 
 
-def _typed(data: bytes | None, media_type: str | None) -> str | None:
-    if data is not None and media_type is None:
-        raise InvalidRequestError("bytes need their media_type, such as media_type='image/png'")
-    return media_type
+def _one(what: str, *given: MediaSource | None) -> MediaSource:
+    """Return the one source of media that was given."""
+    found = [source for source in given if source is not None]
+    if len(found) != 1:
+        raise MediaError(f"{what}() takes one source: a Path, bytes (data=), or a URL (url=)", kind="source")
+    return found[0]
 
 
 @frozen

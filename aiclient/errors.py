@@ -8,6 +8,7 @@ AIClientError
 │   ├── EmptyMessagesError
 │   ├── InvalidMessageError
 │   ├── InvalidModelError
+│   ├── MediaError                      kind: source, unreadable, type, too_large, blocked, unreachable, timeout
 │   └── UnsupportedFeatureError
 ├── ProviderError                       the service answered, and the answer is a failure
 │   ├── AuthenticationError             401
@@ -68,6 +69,7 @@ __all__ = [
     "InvalidModelError",
     "InvalidProviderError",
     "InvalidRequestError",
+    "MediaError",
     "MissingAPIKeyError",
     "ModelNotFoundError",
     "OverloadedError",
@@ -208,6 +210,14 @@ class InvalidMessageError(InvalidRequestError):
 
 class InvalidModelError(InvalidRequestError):
     """No model was named and none is the default, or the name is empty."""
+
+
+class MediaError(InvalidRequestError):
+    """A picture, sound, film or document that cannot be read, is not what it is said to be, or may not be fetched.
+
+    `kind` is `source` (no file, bytes or URL), `unreadable` (the file), `type`, `too_large`, `blocked` (an address that is
+    not fetched from), `unreachable` or `timeout` (the address that was).
+    """
 
 
 class UnsupportedFeatureError(InvalidRequestError):

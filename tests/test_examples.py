@@ -51,6 +51,7 @@ PRINTS = {
         "user: Is the password ***? -> It is ***.",
         "ERROR chat_failed authentication -",
     ],
+    "media.py": ["I see image/gif", "I see https://example.com/cat.jpg, application/pdf", "use document(...)"],
     "rate_limit.py": ["30 calls took 2.01 s, 20 had to wait, the last for 2.01 s"],
     "retry_faults.py": ["Paris after ['rate_limit', 'ok']", "AuthenticationError after ['authentication']"],
     "single_flight.py": ["50 users, 49 of them shared, 1 request", "the second has: Rhine", "2 requests in all"],

@@ -14,7 +14,7 @@ ROOT = Path(aiclient.__file__).parent
 
 FLOORS = [
     # 0: what stands on nothing of ours
-    {"_lazy", "clock", "errors", "forks", "jsontext", "secrets"},
+    {"_lazy", "clock", "errors", "forks", "jsontext", "secrets", "sniffing"},
     {"logs", "misfits", "redaction"},
     {"_sinks"},
     {"", "records"},  # the package itself holds lazy names and the version

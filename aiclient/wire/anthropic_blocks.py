@@ -25,8 +25,9 @@ from ..messages import (
     ToolCall,
     ToolResultPart,
 )
+from ..sniffing import sniffed
 from .notes import Notes
-from .openai_parts import parted_url
+from .openai_parts import in_bucket, parted_url
 from .toolids import ToolIds
 
 __all__ = ["BlockEncoder", "Json"]
@@ -36,12 +37,6 @@ Json = dict[str, Any]
 _IMAGES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
 """The media types that `image` blocks take (build-with-claude/vision)."""
 
-_SIGNATURES: Final = (
-    (b"\x89PNG", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF8", "image/gif"),
-    (b"RIFF", "image/webp"),
-)
 _TEXTUAL: Final = ("application/json", "application/xml", "application/yaml", "application/javascript")
 
 
@@ -169,8 +164,8 @@ class BlockEncoder:
     def _image(self, part: ImagePart) -> Json:
         kind, data = _content(part)
         if data is None:
-            return _reference(part)
-        kind = kind or next((name for start, name in _SIGNATURES if data.startswith(start)), None)
+            return self._reference(part)
+        kind = kind or sniffed(data)
         kind = "image/jpeg" if kind == "image/jpg" else kind
         if kind not in _IMAGES:
             raise self._unsupported(f"images of the type {kind or 'unknown'}; it takes {', '.join(_IMAGES)}")
@@ -180,13 +175,20 @@ class BlockEncoder:
         """Return the source of a document: PDF as bytes, anything textual as text (build-with-claude/pdf-support)."""
         kind, data = _content(part)
         if data is None:
-            return _reference(part)
+            return self._reference(part)
         if kind == "application/pdf" or (kind is None and data.startswith(b"%PDF")):
             return {"type": "base64", "media_type": "application/pdf", "data": base64.b64encode(data).decode()}
         text = _decoded(data) if kind is None or kind.startswith("text/") or kind in _TEXTUAL else None
         if text is None:
             raise self._unsupported(f"documents of the type {kind or 'unknown'}; it takes PDF and text in UTF-8")
         return {"type": "text", "media_type": "text/plain", "data": text}
+
+    def _reference(self, part: MediaPart) -> Json:
+        if part.file_id is not None:
+            return {"type": "file", "file_id": part.file_id}
+        if in_bucket(part.url):
+            raise self._unsupported(f"{part.tag} content by an address in a cloud's storage")
+        return {"type": "url", "url": part.url}
 
 
 def _content(part: MediaPart) -> tuple[str | None, bytes | None]:
@@ -195,12 +197,6 @@ def _content(part: MediaPart) -> tuple[str | None, bytes | None]:
         return (part.media_type or "").partition(";")[0].strip().lower() or None, part.data
     kind, data = parted_url(part.url or "")
     return (part.media_type or kind), data
-
-
-def _reference(part: MediaPart) -> Json:
-    if part.file_id is not None:
-        return {"type": "file", "file_id": part.file_id}
-    return {"type": "url", "url": part.url}
 
 
 def _decoded(data: bytes) -> str | None:

@@ -12,19 +12,13 @@ from typing import Any, Final
 
 from ..errors import UnsupportedFeatureError
 from ..messages import AudioPart, DocumentPart, ImagePart, MediaPart, VideoPart
+from ..sniffing import is_text, sniffed
 from .notes import Notes
 from .openai_parts import parted_url
 
 __all__ = ["DocumentNames", "image_type", "media_block"]
 
 Json = dict[str, Any]
-
-_SIGNATURES: Final = (
-    (b"\x89PNG", "png"),
-    (b"\xff\xd8\xff", "jpeg"),
-    (b"GIF8", "gif"),
-    (b"RIFF", "webp"),
-)
 
 _IMAGES: Final = {"png": "png", "jpeg": "jpeg", "jpg": "jpeg", "gif": "gif", "webp": "webp"}
 
@@ -115,8 +109,7 @@ def media_block(part: MediaPart, names: DocumentNames, notes: Notes) -> tuple[st
         case ImagePart():
             if part.detail not in (None, "auto"):
                 notes.unsupported("image detail")
-            signed = next((name for start, name in _SIGNATURES if (_data(part) or b"").startswith(start)), None)
-            return "image", _block(part, _IMAGES.get(subtype) or signed, "images")
+            return "image", _block(part, _IMAGES.get(subtype), "images")
         case VideoPart():
             return "video", _block(part, _VIDEOS.get(subtype), "videos")
         case AudioPart():
@@ -163,8 +156,11 @@ def _ending(name: str | None) -> str:
 
 
 def _subtype(part: MediaPart) -> str:
-    """Return what follows the slash of the media type, else the ending of the URI."""
-    return _media_type(part).partition("/")[2] or _ending(part.url)
+    """Return what follows the slash of the media type, else of what the bytes are, else the ending of the URI."""
+    known = _media_type(part)
+    if known not in ("", "application/octet-stream"):
+        return known.partition("/")[2]
+    return (sniffed(_data(part) or b"") or "").partition("/")[2] or _ending(part.url)
 
 
 def _document_format(part: DocumentPart) -> str | None:
@@ -174,12 +170,4 @@ def _document_format(part: DocumentPart) -> str | None:
     named = _DOCUMENTS.get(_ending(part.name)) or _DOCUMENTS.get(_ending(part.url))
     if named is not None or data is None:
         return named
-    return "pdf" if data.startswith(b"%PDF") else "txt" if _is_text(data) else None
-
-
-def _is_text(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+    return "pdf" if data.startswith(b"%PDF") else "txt" if is_text(data) else None

@@ -28,7 +28,7 @@ from ..messages import (
     ToolResultPart,
 )
 from .gemini_parts import SIGNATURE, media_item, own_data
-from .history import MINTED, note_foreign
+from .history import MINTED, note_foreign, past
 from .jsons import loads
 from .notes import Notes
 
@@ -82,13 +82,16 @@ class ContentsEncoder:
         self._calls: dict[str, _Call] = {}
         self._count = 0  # of the calls so far
         self._role = "user"
+        self._asked = True  # whether the message under way is part of what is asked now
         self._turn: list[Json] = []
         self._results: list[tuple[int, Json]] = []
 
     def encode(self, messages: Sequence[Message]) -> tuple[list[Json], list[Json]]:
         """Return the parts of the system instruction and the contents; neighbours of one role are one content."""
         note_foreign(messages, self._origin, self._notes)
-        for message in messages:
+        answered = past(messages)
+        for number, message in enumerate(messages):
+            self._asked = number >= answered and message.role != "assistant"
             if message.name:
                 self._notes.unsupported("messages[].name")
             if message.role in ("system", "developer"):
@@ -149,6 +152,10 @@ class ContentsEncoder:
                 self._notes.add(
                     "dropped_content", f"a {part.tag} part from {part.origin or 'elsewhere'} cannot be sent to Gemini"
                 )
+                return None
+            case MediaPart(url=str(url)) if url[:3].lower() == "s3:":
+                told = "Gemini reads no address in S3"
+                self._notes.missing(UnsupportedFeatureError(told, provider=self._origin), asked=self._asked)
                 return None
             case MediaPart():
                 return {**media_item(part, vertex=self._vertex), **self._detail(part), **own_data(part, self._origin)}

@@ -24,6 +24,7 @@ from ..messages import (
     ToolCall,
     VideoPart,
 )
+from ..sniffing import by_suffix, sniffed
 from .history import MINTED
 from .jsons import dumps, named
 from .openai_parts import parted_url
@@ -36,40 +37,6 @@ _KINDS: Final[dict[str, type[ImagePart | AudioPart | VideoPart]]] = {
     "image": ImagePart,
     "audio": AudioPart,
     "video": VideoPart,
-}
-
-_SIGNATURES: Final = (
-    (0, b"\x89PNG", "image/png"),
-    (0, b"\xff\xd8\xff", "image/jpeg"),
-    (0, b"GIF8", "image/gif"),
-    (8, b"WEBP", "image/webp"),
-    (0, b"%PDF", "application/pdf"),
-    (8, b"WAVE", "audio/wav"),
-    (0, b"ID3", "audio/mpeg"),
-    (0, b"fLaC", "audio/flac"),
-    (0, b"OggS", "audio/ogg"),
-    (4, b"ftyp", "video/mp4"),
-)
-
-_SUFFIXES: Final = {
-    "png": "image/png",
-    "jpg": "image/jpeg",
-    "jpeg": "image/jpeg",
-    "gif": "image/gif",
-    "webp": "image/webp",
-    "heic": "image/heic",
-    "wav": "audio/wav",
-    "mp3": "audio/mpeg",
-    "flac": "audio/flac",
-    "ogg": "audio/ogg",
-    "mp4": "video/mp4",
-    "mov": "video/quicktime",
-    "webm": "video/webm",
-    "pdf": "application/pdf",
-    "txt": "text/plain",
-    "md": "text/markdown",
-    "html": "text/html",
-    "csv": "text/csv",
 }
 
 _LIKELIEST: Final = {"image": "image/jpeg", "audio": "audio/mpeg", "video": "video/mp4", "document": "application/pdf"}
@@ -182,7 +149,7 @@ def media_item(part: MediaPart, *, vertex: bool) -> dict[str, Any]:
         data = part.data
     kind = part.tag
     if data is not None:
-        media_type = part.media_type or named or _sniffed(data) or _LIKELIEST[kind]
+        media_type = part.media_type or named or sniffed(data) or _LIKELIEST[kind]
         inline = {"mimeType": media_type, "data": base64.b64encode(data).decode()}
         if vertex and isinstance(part, DocumentPart) and part.name:
             inline["displayName"] = part.name
@@ -190,14 +157,5 @@ def media_item(part: MediaPart, *, vertex: bool) -> dict[str, Any]:
     address = part.url or part.file_id or ""
     if address.startswith("files/") and not vertex:
         address = _FILES + address
-    guessed = part.media_type or _by_suffix(address) or (_LIKELIEST[kind] if vertex else None)
+    guessed = part.media_type or by_suffix(address) or (_LIKELIEST[kind] if vertex else None)
     return {"fileData": {**({"mimeType": guessed} if guessed else {}), "fileUri": address}}
-
-
-def _sniffed(data: bytes) -> str | None:
-    return next((kind for place, mark, kind in _SIGNATURES if data.startswith(mark, place)), None)
-
-
-def _by_suffix(address: str) -> str | None:
-    path = address.partition("?")[0].partition("#")[0]
-    return _SUFFIXES.get(path.rpartition("/")[2].rpartition(".")[2].lower())

@@ -34,6 +34,7 @@ from .jsons import dumps, named
 from .notes import Notes
 from .ollama_stream import OllamaDecoder, finish, moment, parts_of, usage
 from .openai_answer import json_object
+from .openai_parts import parted_url
 
 __all__ = ["OllamaChat", "OllamaEmbeddings", "decode_models", "encode_models"]
 
@@ -153,6 +154,11 @@ def _message(message: Message, notes: Notes, *, asked: bool) -> Json:
     return encoded
 
 
+def _bytes(part: ImagePart) -> bytes | None:
+    """Return the bytes of an image, also of one in a data: URL."""
+    return part.data if part.data is not None else parted_url(part.url or "")[1]
+
+
 def _text(parts: Iterable[Part]) -> str:
     return "".join(part.text for part in parts if isinstance(part, _SPOKEN))
 
@@ -161,7 +167,7 @@ def _add(encoded: Json, part: Part, notes: Notes, *, asked: bool) -> None:
     match part:
         case TextPart() | RefusalPart() | ToolResultPart():
             pass
-        case ImagePart(data=bytes(data)):
+        case ImagePart() if (data := _bytes(part)) is not None:
             encoded.setdefault("images", []).append(base64.b64encode(data).decode())
         case ReasoningPart(origin="ollama", text=text):
             encoded["thinking"] = encoded.get("thinking", "") + text
@@ -184,9 +190,8 @@ def _add(encoded: Json, part: Part, notes: Notes, *, asked: bool) -> None:
 
 def _result(part: ToolResultPart, names: Mapping[str, str], notes: Notes) -> Json:
     text = _text(part.content)
-    images = [
-        base64.b64encode(inner.data).decode() for inner in part.content if isinstance(inner, ImagePart) and inner.data
-    ]
+    found = [_bytes(inner) for inner in part.content if isinstance(inner, ImagePart)]
+    images = [base64.b64encode(data).decode() for data in found if data]
     if len(part.content) > len(images) + sum(isinstance(inner, _SPOKEN) for inner in part.content):
         notes.add(
             "dropped_content",

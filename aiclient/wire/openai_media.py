@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from ..errors import UnsupportedFeatureError
 from ..messages import AudioPart, DocumentPart, ImagePart, MediaPart, VideoPart
-from .openai_parts import data_url
+from ..sniffing import sniffed
+from .openai_parts import data_url, in_bucket
 from .profiles import Profile
 
 __all__ = ["media_item", "unsupported"]
@@ -26,7 +27,8 @@ _AUDIO_FORMATS: Final = {
     "audio/mp3": "mp3",
 }
 
-_SIGNATURES: Final = ((b"\x89PNG", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
+_SELF_HOSTED: Final = frozenset({"compatible", "vllm"})
+"""Servers of the caller's own may read any address."""
 
 
 def unsupported(what: str, profile: Profile) -> UnsupportedFeatureError:
@@ -40,6 +42,8 @@ def media_item(part: MediaPart, profile: Profile) -> Json:
     Raises:
         UnsupportedFeatureError: The service has no form for it.
     """
+    if in_bucket(part.url) and profile.name not in _SELF_HOSTED:
+        raise unsupported(f"{part.tag} content by an address in a cloud's storage", profile)
     match part:
         case ImagePart():
             return {"type": "image_url", "image_url": _image(part, profile)}
@@ -57,8 +61,7 @@ def media_item(part: MediaPart, profile: Profile) -> Json:
 
 def _image(part: ImagePart, profile: Profile) -> Json:
     if part.data is not None:
-        guessed = next((kind for start, kind in _SIGNATURES if part.data.startswith(start)), "image/webp")
-        url = data_url(part.data, part.media_type or guessed)
+        url = data_url(part.data, part.media_type or sniffed(part.data) or "image/webp")
     elif part.url is not None:
         url = part.url
     else:
@@ -72,7 +75,7 @@ def _audio(part: AudioPart, profile: Profile) -> Json | str:
         if encoded is None and part.url is None:
             raise unsupported("audio by file id", profile)
         return encoded or part.url or ""
-    sound = _AUDIO_FORMATS.get(part.media_type or "audio/wav")
+    sound = _AUDIO_FORMATS.get(part.media_type or sniffed(part.data or b"") or "audio/wav")
     if encoded is None or sound is None:
         raise unsupported("audio other than the bytes of a WAV or MP3 file", profile)
     return {"data": encoded, "format": sound}

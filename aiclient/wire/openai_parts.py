@@ -20,6 +20,7 @@ __all__ = [
     "data_url",
     "from_base64",
     "images",
+    "in_bucket",
     "logprob_entries",
     "other_annotations",
     "parted_url",
@@ -102,6 +103,11 @@ def parted_url(url: str) -> tuple[str | None, bytes | None]:
         return None, None
     data = from_base64(body)
     return (head[5:-7] or None, data) if data is not None else (None, None)
+
+
+def in_bucket(url: str | None) -> bool:
+    """Whether an address is one of a cloud's storage, which only that cloud's own services read."""
+    return url is not None and url[:5].lower().startswith(("gs:", "s3:"))
 
 
 def from_base64(text: str) -> bytes | None:

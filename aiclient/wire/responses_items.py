@@ -28,9 +28,10 @@ from ..messages import (
     ToolCall,
     ToolResultPart,
 )
+from ..sniffing import sniffed
 from .history import note_foreign, past
 from .notes import Notes
-from .openai_parts import data_url
+from .openai_parts import data_url, in_bucket
 from .profiles import Profile
 from .responses_decode import ARGUMENTS
 
@@ -41,7 +42,6 @@ Json = dict[str, Any]
 _LONGEST_ID: Final = 64
 """`call_id` of function_call_output: 1 to 64 characters (the published schema)."""
 
-_SIGNATURES: Final = ((b"\x89PNG", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
 _OUTPUTS: Final = {"function": "function_call_output", "custom": "custom_tool_call_output"}
 
 
@@ -105,6 +105,9 @@ class ItemEncoder:
         match part:
             case TextPart() | RefusalPart():
                 content: Json = {"type": "input_text", "text": part.text}
+            case ImagePart() | DocumentPart() if in_bucket(part.url):
+                self._missing(f"{part.tag} content by an address in a cloud's storage")
+                return []
             case ImagePart():
                 content = {"type": "input_image", **self._image(part), "detail": part.detail or "auto"}
             case DocumentPart():
@@ -116,16 +119,17 @@ class ItemEncoder:
                 return []
             case _:
                 # "input_audio" is in no published schema of 2026-08; sent as a file, sound is refused (11907c9fdb46).
-                told = f"{self._profile.name}'s Responses protocol takes no {part.tag} content here"
-                missing = UnsupportedFeatureError(told, provider=self._profile.name)
-                self._notes.missing(missing, asked=self._asked)
+                self._missing(f"{part.tag} content here")
                 return []
         return [{**content, **self._own(part)}]
 
+    def _missing(self, what: str) -> None:
+        told = f"{self._profile.name}'s Responses protocol takes no {what}"
+        self._notes.missing(UnsupportedFeatureError(told, provider=self._profile.name), asked=self._asked)
+
     def _image(self, part: ImagePart) -> Json:
         if part.data is not None:
-            guessed = next((kind for start, kind in _SIGNATURES if part.data.startswith(start)), "image/webp")
-            return {"image_url": data_url(part.data, part.media_type or guessed)}
+            return {"image_url": data_url(part.data, part.media_type or sniffed(part.data) or "image/webp")}
         return {"image_url": part.url} if part.url is not None else {"file_id": part.file_id}
 
     def _own(self, part: Part) -> Json:
