@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Description,
         Health,
         KeyCheck,
+        KnowsHealth,
         ListedModel,
         ListsModels,
         Previews,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from .chunks import ChatStreamChunk, ToolCallDelta
     from .client import AsyncClient
     from .clock import Clock
-    from .composition import compose, destinations, find
+    from .composition import Destination, Reports, compose, destinations, find
     from .context import CallContext, CallEvent, Timeouts
     from .dryrun import DryRunReport
     from .ends import End
@@ -119,6 +120,7 @@ if TYPE_CHECKING:
     from .response import Attempt, CallWarning, ChatResponse, Choice, Cost, EmbeddingResponse, RateLimitInfo, Usage
     from .secrets import SecretStr
     from .sqlite_store import SQLiteStore
+    from .statuses import ServiceStatus, Status
     from .store import MemoryStore, Store, StoreSize
     from .stream import ChatStream
     from .sync import Client, RequestBuilder
@@ -172,6 +174,7 @@ __all__ = [
     "CountsTokens",
     "Describes",
     "Description",
+    "Destination",
     "DictPrices",
     "DocumentPart",
     "DryRunReport",
@@ -193,6 +196,7 @@ __all__ = [
     "InvalidProviderError",
     "InvalidRequestError",
     "KeyCheck",
+    "KnowsHealth",
     "Layer",
     "Ledger",
     "Limit",
@@ -224,12 +228,15 @@ __all__ = [
     "Reasoning",
     "ReasoningPart",
     "RefusalPart",
+    "Reports",
     "RequestBuilder",
     "ResponseFormat",
     "ResponseValidationError",
     "SQLiteStore",
     "SecretStr",
     "ServerError",
+    "ServiceStatus",
+    "Status",
     "Store",
     "StoreError",
     "StoreSize",
@@ -313,6 +320,7 @@ _WHERE = {
     "CountsTokens": ".abilities",
     "Describes": ".abilities",
     "Description": ".abilities",
+    "Destination": ".composition",
     "DictPrices": ".pricing",
     "DocumentPart": ".messages",
     "DryRunReport": ".dryrun",
@@ -334,6 +342,7 @@ _WHERE = {
     "InvalidProviderError": ".errors",
     "InvalidRequestError": ".errors",
     "KeyCheck": ".abilities",
+    "KnowsHealth": ".abilities",
     "Layer": ".provider",
     "Ledger": ".ledger",
     "Limit": ".limits",
@@ -365,12 +374,15 @@ _WHERE = {
     "Reasoning": ".request",
     "ReasoningPart": ".messages",
     "RefusalPart": ".messages",
+    "Reports": ".composition",
     "RequestBuilder": ".sync",
     "ResponseFormat": ".request",
     "ResponseValidationError": ".errors",
     "SQLiteStore": ".sqlite_store",
     "SecretStr": ".secrets",
     "ServerError": ".errors",
+    "ServiceStatus": ".statuses",
+    "Status": ".statuses",
     "Store": ".store",
     "StoreError": ".errors",
     "StoreSize": ".store",

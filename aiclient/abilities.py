@@ -26,6 +26,7 @@ __all__ = [
     "Description",
     "Health",
     "KeyCheck",
+    "KnowsHealth",
     "ListedModel",
     "ListsModels",
     "Previews",
@@ -110,6 +111,16 @@ class Checks(Protocol):
 
     def health(self) -> Awaitable[Health]:
         """Ask the service for something cheap that is no call: a list, or a count."""
+        ...
+
+
+@runtime_checkable
+class KnowsHealth(Protocol):
+    """Remembers what its service answered when it was last asked whether it is well."""
+
+    @property
+    def last_health(self) -> Health | None:
+        """What it was, however long ago; None if it was never asked."""
         ...
 
 

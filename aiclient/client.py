@@ -8,6 +8,7 @@ import os
 import sys
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
 from .attempt import chain
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from .bulkitems import BulkResult, OnProgress
     from .checks import CheckReport, OwnCheck
     from .pricing import Estimate
+    from .statuses import Status
 
 __all__ = ["AsyncClient"]
 
@@ -264,6 +266,23 @@ class AsyncClient:
         if self._closed:
             raise ClientClosedError(CLOSED)
         return await check(self._chain, extra=extra, timeout=timeout, clock=self._clock)
+
+    async def status(self, *, ask: bool = False, timeout: float = 5.0) -> Status:  # noqa: ASYNC109  # for each service
+        """Return how every service that a call may reach stands, by what the layers know; of a closed client, just that.
+
+        See `aiclient.Status`.
+
+        Args:
+            ask: Ask the services whether they are well, by the cheapest list or count there is. Default False: nothing is sent.
+            timeout: Seconds for each of them. Default 5.
+        """
+        from .statuses import Status  # noqa: PLC0415  # a status page's, not a call's
+        from .surveys import survey  # noqa: PLC0415  # as above
+
+        if self._closed:
+            return Status(state="closed", taken_at=datetime.fromtimestamp(self._clock.time(), UTC))
+        in_flight = len(self._calls)
+        return await survey(self._chain, ask=ask, seconds=timeout, clock=self._clock, in_flight=in_flight)
 
     async def _run(self, request: Q, send: Callable[[Q], Awaitable[R]]) -> R:
         """Make one logical call, which `close` can end."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
 
 from attrs import evolve
@@ -15,6 +15,7 @@ __all__ = [
     "Branched",
     "Branching",
     "Destination",
+    "Reports",
     "compose",
     "destination",
     "destinations",
@@ -83,6 +84,25 @@ class Destination(NamedTuple):
     origin: str | None = None
     scope: str | None = None
     model: str | None = None
+
+    def is_of(self, service: Destination) -> bool:
+        """Whether it is a model, whichever, of the same service, reached with the same credential."""
+        return self[:3] == service[:3]
+
+
+@runtime_checkable
+class Reports(Protocol):
+    """A layer that can say how a service stands; `client.status()` asks every one that it finds on the way to it."""
+
+    def report(self, service: Destination, /) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """Return what is known of `service` (all its models), at once and without asking anybody.
+
+        By section, an entry for each model, with its name as `model` and plain values for JSON besides. Known sections are
+        `breaker` (state, retry_after, last_failure, ...), `rate_limit` (requests, requests_limit, tokens, tokens_limit,
+        not_before, waiting), `concurrency` (limit, in_use, waiting), `metrics` (attempts, success_rate, duration, first_output,
+        last_failure, last_failure_at, cost_usd, ...) and `spend` (usd, tokens, requests); any other is shown as it is.
+        """
+        ...
 
 
 def compose(layers: Iterable[Middleware], provider: Provider) -> Provider:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .bulkitems import BulkResult, OnProgress
     from .checks import CheckReport, OwnCheck
     from .pricing import Estimate
+    from .statuses import Status
 
 __all__ = ["Client", "RequestBuilder"]
 
@@ -192,6 +193,10 @@ class Client:
     def check(self, *, extra: Iterable[OwnCheck] = (), timeout: float = 10.0) -> CheckReport:
         """Look, before the first call, whether every service that one may reach could answer it; see AsyncClient.check."""
         return self._thread.run(self._async.check(extra=extra, timeout=timeout))
+
+    def status(self, *, ask: bool = False, timeout: float = 5.0) -> Status:
+        """Return how every service that a call may reach stands; see AsyncClient.status."""
+        return self._thread.run(self._async.status(ask=ask, timeout=timeout))
 
     def validate_config(self) -> None:
         """Raise ConfigError if the provider could not work; sends nothing."""

@@ -55,6 +55,7 @@ PRINTS = {
     "rate_limit.py": ["30 calls took 2.01 s, 20 had to wait, the last for 2.01 s"],
     "retry_faults.py": ["Paris after ['rate_limit', 'ok']", "AuthenticationError after ['authentication']"],
     "single_flight.py": ["50 users, 49 of them shared, 1 request", "the second has: Rhine", "2 requests in all"],
+    "status.py": ["later: 200 degraded (first open, second closed)", "worse: 503 down (first open, second open)"],
     "stream.py": ["three rivers of Europe.\n[stop, 12 tokens]", "characters came]"],
     "template.py": ["billing\nsupport", "mesage is unknown; did you mean 'message'?"],
     "tools.py": ["21 degrees in Bonn", "It is 21 degrees in Bonn."],

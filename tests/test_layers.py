@@ -31,7 +31,7 @@ FLOORS = [
     {"opening"},
     # 4: the core
     {"provider"},
-    {"composition", "modelnames", "store"},
+    {"composition", "modelnames", "statuses", "store"},
     {"ledger_rows", "shelf"},
     {"books"},
     {"store_books"},
@@ -175,6 +175,7 @@ FLOORS = [
         "order",
         "output",
         "registry",
+        "surveys",
         "testutil._http1",
         "testutil._turns",
     },

@@ -36,6 +36,10 @@ class Keyed(Generic[S]):
     def __iter__(self) -> Iterator[S]:
         return iter(tuple(self._states.values()))
 
+    def items(self) -> tuple[tuple[Destination, S], ...]:
+        """Return each destination with its state."""
+        return tuple(self._states.items())
+
     def of(self, key: Destination) -> S:
         """Return the state of `key`."""
         state = self._states.get(key)

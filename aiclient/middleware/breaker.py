@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ..composition import Destination, destination, destinations
 from ..errors import AIClientError, CircuitOpenError, outcome
@@ -135,6 +135,23 @@ class CircuitBreaker(Layer):
             name: A provider (`openai`), a provider and model (`openai:gpt-5`), or a Destination.
         """
         return self._circuits.seen(name)
+
+    def report(self, service: Destination, /) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """Return how the circuits of `service` stand, for `client.status()`."""
+        return {
+            "breaker": [
+                {
+                    "model": seen.destination.model,
+                    "state": seen.state,
+                    "since": seen.since,
+                    "retry_after": seen.retry_after,
+                    "failures_in_a_row": seen.failures_in_a_row,
+                    "last_failure": seen.last_failure,
+                }
+                for seen in self._circuits.seen(None)
+                if seen.destination.is_of(service)
+            ]
+        }
 
     def trip(self, name: str | Destination | None = None, *, open_for: float | None = None) -> None:
         """Open circuits as if the failures had come: all of them, or those of `name`. When it is over, a probe decides.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..composition import Destination, destination
 from ..context import CallContext, CallEvent
@@ -70,6 +70,17 @@ class Concurrency(Layer):
         """Calls that wait for one now, over all destinations."""
         with self._lock:
             return sum(gate.waiting for gate in self._gates)
+
+    def report(self, service: Destination, /) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """Return how many permits the calls of `service` hold and wait for, for `client.status()`."""
+        with self._lock:
+            gates = [(where.model, gate) for where, gate in self._gates.items() if where.is_of(service)]
+            return {
+                "concurrency": [
+                    {"model": model, "limit": self.limit, "in_use": self.limit - gate.free, "waiting": gate.waiting}
+                    for model, gate in gates
+                ]
+            }
 
     async def around(self, request: Q, inner: Provider, call_next: Callable[[Q], Awaitable[R]]) -> R:
         """Make the call when it has a permit."""

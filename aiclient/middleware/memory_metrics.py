@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from ..clock import SYSTEM, Clock
+from ..composition import Destination
 from ..forks import own_lock
 from ._metric import MetricEvent, MetricLabels, MetricResult
 from ._metric_snapshot import CallMetrics, MetricsSnapshot, ServiceMetrics
@@ -141,6 +143,11 @@ class MemoryMetrics:
             duration=percentiles(sample.duration for sample in samples),
             first_output=percentiles(s.first_output for s in samples if s.first_output is not None),
         )
+
+    def report(self, service: Destination, /) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """Return what was measured of the providers of that name, for `client.status()`."""
+        services = self.snapshot().to_dict()["services"]
+        return {"metrics": [dict(one) for one in services if one["provider"] == service.provider]}
 
     def to_json(self, *, indent: int | None = None) -> str:
         """Return a snapshot as JSON."""

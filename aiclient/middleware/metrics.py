@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from ..chunks import ChatStreamChunk
-from ..composition import reached
+from ..composition import Destination, Reports, reached
 from ..context import CallContext, CallEvent
 from ..errors import Category, ConfigError, DryRunStop, outcome
 from ..logs import correlation_id
@@ -102,6 +102,10 @@ class Metrics(Layer):
         if isinstance(result, ChatStream):
             call.opened(result, chunks=self._chunks)
         return result
+
+    def report(self, service: Destination, /) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """Return what the collector knows of `service`, if it keeps anything, for `client.status()`."""
+        return self.collector.report(service) if isinstance(self.collector, Reports) else {}
 
     def _watch(self, context: CallContext, request: AnyRequest, *, stream: bool) -> _Watch:
         """Return who hears this call's events for the collector: one for each call, however often it passes here."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import asdict
 
 from ..composition import Destination, destination
 from ..errors import ConfigError
@@ -140,6 +142,11 @@ class RateLimit(Layer):
         with self._lock:
             lines = tuple(self._lines)
         return MappingProxyType({line.where: line.state() for line in lines})
+
+    def report(self, service: Destination, /) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """Return how much of their limits the models of `service` have used, for `client.status()`."""
+        found = [(where.model, state) for where, state in self.state().items() if where.is_of(service)]
+        return {"rate_limit": [{"model": model, "per": self.per, **asdict(state)} for model, state in found]}
 
     def _line(self, where: Destination) -> Line:
         if self._process != os.getpid():  # forked: who queued in the parent is not here, and would block the line

@@ -35,6 +35,11 @@ class HealthCheck:
         self._gate = Gate(1)
         self._found: tuple[float, Health] | None = None
 
+    @property
+    def last(self) -> Health | None:
+        """What was found last; None if nobody has asked."""
+        return None if self._found is None else self._found[1]
+
     async def get(self, probe: Callable[[], Awaitable[object]], clock: Clock) -> Health:
         """Return what is known, or else what `probe` comes to."""
         await self._gate.enter()

@@ -173,6 +173,11 @@ class HTTPProvider(Sender):
         """
         return await self._health.get(self._probe, clock)
 
+    @property
+    def last_health(self) -> Health | None:
+        """What `health` found last, however long ago; sends nothing."""
+        return self._health.last
+
     # --- for the subclasses ---
 
     def _capabilities(self) -> Iterator[str]:
