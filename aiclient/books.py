@@ -16,10 +16,13 @@ from .ledger_rows import Figures, Rows, Spent
 from .limits import Account, BudgetAlert, Cap
 from .money import NOTHING, Amount
 
-__all__ = ["KEEP", "Booking", "Line", "MemoryBooks", "Refusal", "refused", "settled"]
+__all__ = ["DAYS", "KEEP", "Booking", "Line", "MemoryBooks", "Refusal", "refused", "settled"]
 
 KEEP: Final = 86_400.0
 """Seconds that a balance is kept after its period: calls that began in it may still settle."""
+
+DAYS: Final = 400
+"""Days whose rows are kept."""
 
 V = TypeVar("V")
 
@@ -101,7 +104,7 @@ class MemoryBooks:
         self._lock = own_lock(self)
         self._balances: dict[str, Balance] = {}
         self._ends: list[tuple[float, str]] = []
-        self._rows = Rows()
+        self._rows: dict[str, Rows] = {}
 
     async def reserve(self, booking: Booking, now: float) -> Refusal | None:
         """Set aside what the booking asks for on all its lines, or on none."""
@@ -144,7 +147,12 @@ class MemoryBooks:
     async def record(self, spent: Spent) -> None:
         """Count an exchange in the rows."""
         with self._lock:
-            self._rows.add(spent)
+            rows = self._rows.get(spent.day)
+            if rows is None:
+                rows = self._rows[spent.day] = Rows()
+                if len(self._rows) > DAYS:
+                    del self._rows[min(self._rows)]
+            rows.add(spent)
 
     def look(self, read: Callable[[Balance], V]) -> list[V]:
         """Return what `read` says of every balance."""
@@ -160,7 +168,7 @@ class MemoryBooks:
     def rows(self) -> list[Figures]:
         """Return the rows of all exchanges."""
         with self._lock:
-            return list(self._rows.items())
+            return [item for rows in self._rows.values() for item in rows.items()]
 
     def _of(self, account: Account, key: str, now: float) -> Balance:
         balance = self._balances.get(key)

@@ -8,6 +8,7 @@ from .attempt import chain
 from .composition import compose, destination
 from .middleware._targets import Target
 from .middleware.breaker import CircuitBreaker
+from .middleware.budget import Budget
 from .middleware.cache import Cache
 from .middleware.fallback import Fallback
 from .middleware.logging import Logging
@@ -26,6 +27,7 @@ def resilient(
     provider: str | Provider,
     *fallbacks: str | Provider | Target,
     logging: Logging | bool = True,
+    budget: Budget | None = None,
     cache: Cache | bool = False,
     single_flight: SingleFlight | bool = False,
     retry: Retry | bool = True,
@@ -34,7 +36,8 @@ def resilient(
 ) -> Provider:
     """Put the standard layers around a provider, in the order in which they belong.
 
-        Logging -> Cache -> SingleFlight -> Fallback -> for each target: Retry -> CircuitBreaker -> RateLimit -> provider
+        Logging -> Budget -> Cache -> SingleFlight -> Fallback -> for each target:
+            Retry -> CircuitBreaker -> RateLimit -> provider
 
     One record for a call; what the cache answers costs nothing below it; each target is retried before the next is asked;
     every attempt counts for the breaker, and what an open circuit refuses takes nothing from the limit. The layers of the
@@ -44,6 +47,7 @@ def resilient(
         provider: A Provider, or a model string such as `openai:gpt-5-mini`.
         fallbacks: What is asked when it fails, in this order: Providers, model strings, or Targets.
         logging: One record for a call (`Logging()`); False for none, or a Logging of your own. So for the others:
+        budget: What may be spent: `Budget(usd=...)`; none unless it is given.
         cache: Off unless asked for: answers are kept, and whose they are must be thought of (`Cache`).
         single_flight: Off unless asked for: identical calls at the same time become one.
         retry: `Retry()`.
@@ -66,7 +70,8 @@ def resilient(
     ]
     first = provider_for(provider) if isinstance(provider, str) else provider
     further = _targets(first, fallbacks)
-    outside = [*_layer(logging, Logging), *_layer(cache, Cache), *_layer(single_flight, SingleFlight)]
+    outside: list[Layer] = [*_layer(logging, Logging), *([] if budget is None else [budget])]
+    outside += [*_layer(cache, Cache), *_layer(single_flight, SingleFlight)]
     if further:
         outside.append(Fallback(*further, each=per_target))
     return compose(outside, chain(per_target, first))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
 from .balance import Balance
-from .books import KEEP, Booking, Line, Refusal, settled
+from .books import DAYS, KEEP, Booking, Line, Refusal, settled
 from .clock import Clock
 from .errors import StoreError
 from .forks import own_lock
@@ -24,7 +24,7 @@ __all__ = ["StoreBooks"]
 SHARDS: Final = 16
 """Records of a day's rows: a call rewrites one of them."""
 
-ROWS_KEPT: Final = 400 * 86_400.0
+ROWS_KEPT: Final = DAYS * 86_400.0
 """Seconds that the rows of a day are kept."""
 
 V = TypeVar("V")

@@ -9,7 +9,7 @@ from aiclient.client import AsyncClient
 from aiclient.composition import destinations, find
 from aiclient.errors import AllProvidersFailedError, ConfigError, ServerError
 from aiclient.explain import explain
-from aiclient.middleware import Cache, CircuitBreaker, Logging, RateLimit, Retry, SingleFlight, Target
+from aiclient.middleware import Budget, Cache, CircuitBreaker, Logging, RateLimit, Retry, SingleFlight, Target
 from aiclient.order import order_problems
 from aiclient.provider import Layered
 from aiclient.testutil.mock import MockProvider
@@ -26,8 +26,8 @@ PER_TARGET = ["Retry", "CircuitBreaker", "RateLimit", "journal", "MockProvider"]
 
 
 def test_the_layers_stand_in_the_order_in_which_they_belong():
-    chain = resilient(MockProvider(), MockProvider(name="b"), cache=True, single_flight=True)
-    assert drawn(chain) == ["Logging", "Cache", "SingleFlight", "Fallback", *PER_TARGET, *PER_TARGET]
+    chain = resilient(MockProvider(), MockProvider(name="b"), budget=Budget(usd=1), cache=True, single_flight=True)
+    assert drawn(chain) == ["Logging", "Budget", "Cache", "SingleFlight", "Fallback", *PER_TARGET, *PER_TARGET]
     assert order_problems(chain) == ()
 
 
@@ -44,6 +44,7 @@ def test_each_layer_can_be_left_out():
     ("option", "layer"),
     [
         ("logging", Logging()),
+        ("budget", Budget(usd=1)),
         ("cache", Cache()),
         ("single_flight", SingleFlight()),
         ("retry", Retry(7)),

@@ -23,6 +23,7 @@ from aiclient.context import DEFAULT_EXTRA_ATTEMPTS, CallContext
 from aiclient.gate import Gate
 from aiclient.messages import Message
 from aiclient.middleware import (
+    Budget,
     Cache,
     CircuitBreaker,
     Concurrency,
@@ -128,7 +129,14 @@ def under_way(calls):
     return calls.started - calls.completed - calls.failed - calls.cancelled - calls.abandoned - calls.dry_runs
 
 
+def exchanges(budget):
+    """Exchanges that a budget knows of; outside all other layers it must know of every one."""
+    return sum(row["requests"] for row in budget.ledger.report())
+
+
 LAYERS = {
+    "budget": lambda _: Budget(tokens=10**12),
+    "poor": lambda _: Budget(tokens=30_000),
     "cache": lambda _: Cache(sampled=True),
     "breaker": lambda _: CircuitBreaker(2, open_for=1.0),
     "concurrency": lambda _: Concurrency(1),
@@ -191,6 +199,8 @@ class Chain:
             "arms": sum(arm.in_flight for layer in self.of(LoadBalance) for arm in layer.state()),
             "flights": sum(layer.in_flight for layer in self.of(SingleFlight)),
             "spans": OPEN.count,
+            "tokens": sum(layer.funds().reserved_tokens for layer in self.of(Budget)),
+            "unpaid": self.sent - exchanges(self.layers[0]) if isinstance(self.layers[0], Budget) else 0,
             "counted": sum(under_way(layer.collector.snapshot().calls) for layer in self.of(Metrics)),
             "ends": sum(ear.begun for ear in self.ears) - sum(sum(ear.ends.values()) for ear in self.ears),
             "ends told twice": sum(count - 1 for ear in self.ears for count in ear.ends.values()),
@@ -207,6 +217,8 @@ NOTHING = dict.fromkeys(
         "arms",
         "flights",
         "spans",
+        "tokens",
+        "unpaid",
         "counted",
         "ends",
         "ends told twice",

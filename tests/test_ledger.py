@@ -12,11 +12,12 @@ from decimal import Decimal
 import pytest
 
 from aiclient import BudgetExceededError, ConfigError, Ledger, Limit
-from aiclient.books import KEEP, Booking, Line
+from aiclient.books import DAYS, KEEP, Booking, Line
 from aiclient.context import CallContext
 from aiclient.ledger_rows import MOST, OTHER, Rows, Spent
 from aiclient.limits import account_of
 from aiclient.money import Amount
+from aiclient.periods import day_of
 from aiclient.response import Attempt
 
 pytestmark = pytest.mark.anyio
@@ -248,6 +249,13 @@ async def test_a_text_that_a_spreadsheet_would_run_is_none_in_a_csv():
 async def test_what_is_no_column_is_refused(by):
     with pytest.raises(ConfigError, match="by="):
         Ledger().report(by)
+
+
+async def test_rows_of_days_long_ago_are_forgotten():
+    ledger = Ledger()
+    days = [day_of(DAY * number) for number in range(DAYS + 1)]
+    await ledger.record([spent(day=day) for day in days])
+    assert {row["day"] for row in ledger.report("day")} == set(days[1:])
 
 
 def test_users_and_tags_beyond_what_is_kept_go_into_one_row():
