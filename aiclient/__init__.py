@@ -119,11 +119,17 @@ if TYPE_CHECKING:
     )
     from .response import Attempt, CallWarning, ChatResponse, Choice, Cost, EmbeddingResponse, RateLimitInfo, Usage
     from .secrets import SecretStr
+    from .session import AsyncSession
+    from .sessionbook import SpendingAlert
+    from .sessionrecord import SessionRecord
+    from .sessionrows import ModelShare, SessionRow
+    from .sessionsummary import Projection, SessionSummary, Spread
     from .sqlite_store import SQLiteStore
     from .statuses import ServiceStatus, Status
     from .store import MemoryStore, Store, StoreSize
     from .stream import ChatStream
     from .sync import Client, RequestBuilder
+    from .syncsession import Session
     from .syncstream import Stream
     from .template import Template
     from .transport import HTTPLimits
@@ -138,6 +144,7 @@ __all__ = [
     "AllProvidersFailedError",
     "AsyncClient",
     "AsyncRequestBuilder",
+    "AsyncSession",
     "Attempt",
     "AudioPart",
     "AuthenticationError",
@@ -209,6 +216,7 @@ __all__ = [
     "Middleware",
     "MissingAPIKeyError",
     "ModelNotFoundError",
+    "ModelShare",
     "OpaquePart",
     "OpenStream",
     "OverloadedError",
@@ -217,6 +225,7 @@ __all__ = [
     "PreviewsEmbeddings",
     "PreviewsStreams",
     "PriceBook",
+    "Projection",
     "PromptCache",
     "ProtocolError",
     "Provider",
@@ -236,6 +245,12 @@ __all__ = [
     "SecretStr",
     "ServerError",
     "ServiceStatus",
+    "Session",
+    "SessionRecord",
+    "SessionRow",
+    "SessionSummary",
+    "SpendingAlert",
+    "Spread",
     "Status",
     "Store",
     "StoreError",
@@ -284,6 +299,7 @@ _WHERE = {
     "AllProvidersFailedError": ".errors",
     "AsyncClient": ".client",
     "AsyncRequestBuilder": ".builder",
+    "AsyncSession": ".session",
     "Attempt": ".response",
     "AudioPart": ".messages",
     "AuthenticationError": ".errors",
@@ -355,6 +371,7 @@ _WHERE = {
     "Middleware": ".provider",
     "MissingAPIKeyError": ".errors",
     "ModelNotFoundError": ".errors",
+    "ModelShare": ".sessionrows",
     "OpaquePart": ".messages",
     "OpenStream": ".opening",
     "OverloadedError": ".errors",
@@ -363,6 +380,7 @@ _WHERE = {
     "PreviewsEmbeddings": ".abilities",
     "PreviewsStreams": ".abilities",
     "PriceBook": ".pricing",
+    "Projection": ".sessionsummary",
     "PromptCache": ".request",
     "ProtocolError": ".errors",
     "Provider": ".provider",
@@ -382,6 +400,12 @@ _WHERE = {
     "SecretStr": ".secrets",
     "ServerError": ".errors",
     "ServiceStatus": ".statuses",
+    "Session": ".syncsession",
+    "SessionRecord": ".sessionrecord",
+    "SessionRow": ".sessionrows",
+    "SessionSummary": ".sessionsummary",
+    "SpendingAlert": ".sessionbook",
+    "Spread": ".sessionsummary",
     "Status": ".statuses",
     "Store": ".store",
     "StoreError": ".errors",

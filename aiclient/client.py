@@ -32,10 +32,14 @@ from .response import ChatResponse, EmbeddingResponse
 from .stream import ChatStream
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from .bulk import Items, OnError
     from .bulkitems import BulkResult, OnProgress
     from .checks import CheckReport, OwnCheck
     from .pricing import Estimate
+    from .session import AsyncSession
+    from .sessionoptions import SessionArguments
     from .statuses import Status
 
 __all__ = ["AsyncClient"]
@@ -229,6 +233,13 @@ class AsyncClient:
         from .bulk import map  # noqa: PLC0415  # most programs ask one thing at a time
 
         return await map(self.chat, prompts, concurrency=concurrency, on_error=on_error, on_progress=on_progress)
+
+    def session(self, **options: Unpack[SessionArguments]) -> AsyncSession:
+        """Begin a conversation that keeps its history, budget and figures; see AsyncSession for the options."""
+        from .session import AsyncSession  # noqa: PLC0415  # most programs need none
+
+        options.setdefault("clock", self._clock)
+        return AsyncSession(self, **options)
 
     async def dry_run(self, prompt: Prompt, /, *, stream: bool = False) -> DryRunReport:
         """Send nothing, and return what `chat` (with `stream`, `chat_stream`) would send; see the builder's `dry_run`."""

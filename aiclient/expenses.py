@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
+from . import fields
 from .records import Record
 from .response import Attempt, Cost
 
@@ -25,10 +26,10 @@ class Expense(Record):
         saved: What answers from a cache would have cost.
     """
 
-    usd: Decimal = field(factory=Decimal)
-    unpriced: int = 0
+    usd: Decimal = field(factory=Decimal, validator=fields.non_negative)
+    unpriced: int = field(default=0, validator=fields.number(0, fields.LARGEST, whole=True))
     estimated: bool = False
-    saved: Decimal = field(factory=Decimal)
+    saved: Decimal = field(factory=Decimal, validator=fields.non_negative)
 
     def __add__(self, other: Expense) -> Expense:
         return Expense(

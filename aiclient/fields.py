@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from .errors import InvalidModelError, InvalidRequestError
 
@@ -14,6 +14,7 @@ __all__ = [
     "json_object",
     "model",
     "namespaces",
+    "non_negative",
     "number",
     "strings",
     "text",
@@ -21,6 +22,9 @@ __all__ = [
     "time_to_live",
     "tool_name",
 ]
+
+
+LARGEST: Final = 10**15
 
 
 def number(low: float, high: float, *, whole: bool = False) -> Callable[[Any, Any, Any], None]:
@@ -36,6 +40,12 @@ def number(low: float, high: float, *, whole: bool = False) -> Callable[[Any, An
             raise InvalidRequestError(f"{attribute.name}={value!r} must be {what} {bounds}")
 
     return check_number
+
+
+def non_negative(_: Any, attribute: Any, value: Any) -> None:
+    """Refuse what is no amount: not finite, below 0, or absurdly large."""
+    if value is not None and not (value.is_finite() and 0 <= value <= LARGEST):
+        raise InvalidRequestError(f"{attribute.name}={value!r} must be a finite amount of at least 0")
 
 
 def model(value: Any) -> str | None:

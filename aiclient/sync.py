@@ -24,11 +24,15 @@ from .response import ChatResponse, EmbeddingResponse
 from .syncstream import Stream
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from .bulk import Items, OnError
     from .bulkitems import BulkResult, OnProgress
     from .checks import CheckReport, OwnCheck
     from .pricing import Estimate
+    from .sessionoptions import SessionArguments
     from .statuses import Status
+    from .syncsession import Session
 
 __all__ = ["Client", "RequestBuilder"]
 
@@ -181,6 +185,12 @@ class Client:
             return self._async.map(items, concurrency=concurrency, on_error=on_error, on_progress=told)
 
         return bulk_in(self._thread, work, prompts, on_progress)
+
+    def session(self, **options: Unpack[SessionArguments]) -> Session:
+        """Begin a conversation that keeps its history, budget and figures; see AsyncSession for the options."""
+        from .syncsession import Session  # noqa: PLC0415  # most programs need none
+
+        return Session(self._async.session(**options), self._thread)
 
     def dry_run(self, prompt: Prompt, /, *, stream: bool = False) -> DryRunReport:
         """Send nothing, and return what would have been sent; see AsyncClient.dry_run."""

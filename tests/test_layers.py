@@ -43,6 +43,8 @@ FLOORS = [
     {"pricebooks"},
     {"charges", "pricing"},
     {"dryrun", "history"},
+    {"conversation", "sessionrows"},
+    {"sessionsummary"},
     {"attempt", "ledger"},
     # 6: wires; pure, from framing to codecs
     {
@@ -192,11 +194,16 @@ FLOORS = [
         "testutil._openai",
     },
     {"builder", "testutil._mistral", "testutil._responses", "testutil._service"},
-    {"config", "session", "testutil.contract", "testutil.record", "testutil.server"},
+    {"config", "sessionbook", "sessionrecord", "testutil.contract", "testutil.record", "testutil.server"},
+    {"sessionchain", "sessionoptions"},
+    {"sessionstate"},
+    {"sessionview"},
+    {"session"},
     # 10, 11, 12: the clients, and what people type
     {"client"},
     {"loopthread"},
     {"syncbulk", "syncstream"},
+    {"syncsession"},
     {"sync"},
     {"cli.terminal", "testutil"},
     {"cli.*"},

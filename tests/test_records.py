@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from aiclient.context import CallContext, Timeouts
 from aiclient.errors import Category, StoreError
+from aiclient.expenses import Expense
 from aiclient.messages import (
     AudioPart,
     Citation,
@@ -52,6 +53,8 @@ from aiclient.response import (
     RateLimitInfo,
     Usage,
 )
+from aiclient.sessionrecord import SessionRecord
+from aiclient.sessionrows import ModelShare, SessionRow
 
 GOLDEN = Path(__file__).parent / "golden_records"
 
@@ -189,6 +192,54 @@ embedding = st.builds(
     timeout=st.none() | timeouts | st.floats(0.125, 1e6),
 )
 request = st.builds(ChatRequest, st.lists(message, max_size=2), options)
+money = st.decimals(0, 100, places=6)
+expense = st.builds(Expense, money, count, st.booleans(), money)
+share = st.builds(
+    ModelShare,
+    provider=maybe,
+    model=maybe,
+    exchanges=count,
+    failed=count,
+    prompt_tokens=count,
+    completion_tokens=count,
+    uncounted=count,
+    expense=expense,
+)
+row = st.builds(
+    SessionRow,
+    number=count,
+    call=st.sampled_from(["chat", "stream", "item"]),
+    started_at=number,
+    duration=number,
+    outcome=st.sampled_from(Outcome.__args__),
+    category=st.none() | st.sampled_from(Category.__args__),
+    provider=maybe,
+    model=maybe,
+    attempts=count,
+    finish_reason=maybe,
+    cached=st.booleans(),
+    shared=st.booleans(),
+    dry_run=st.booleans(),
+    planned=st.none() | money,
+    expense=expense,
+    shares=st.lists(share, max_size=2).map(tuple),
+)
+session = st.builds(
+    SessionRecord,
+    id=word,
+    started_at=number,
+    system=maybe,
+    metadata=json_object,
+    options=options,
+    left_out=st.lists(word, max_size=1).map(tuple),
+    budget_usd=st.none() | money,
+    spent_usd=money,
+    keep_messages=st.none() | st.integers(1, 9),
+    keep_tokens=st.none() | st.integers(1, 9),
+    dry_run=st.booleans(),
+    history=st.lists(message, max_size=3).map(tuple),
+    rows=st.lists(row, max_size=3).map(tuple),
+)
 
 
 def through_json(value):
@@ -197,8 +248,19 @@ def through_json(value):
 
 @pytest.mark.parametrize(
     "values",
-    [content_part | tool_call | result, message, options, request, response, embedded, embedding, timeouts],
-    ids=["part", "message", "options", "request", "response", "embeddings", "embedding-request", "timeouts"],
+    [
+        content_part | tool_call | result,
+        message,
+        options,
+        request,
+        response,
+        embedded,
+        embedding,
+        timeouts,
+        row,
+        session,
+    ],
+    ids="part message options request response embeddings embedding-request timeouts row session".split(),
 )
 def test_every_value_survives_the_way_to_json_and_back(values):
     @given(values)
@@ -262,6 +324,7 @@ CANARY = "CANARY the content of a prompt"
 HEAD = {"aiclient": 1, "type": "Message", "role": "user"}
 ANSWER = {"aiclient": 1, "type": "ChatResponse", "message": {"role": "assistant", "content": []}}
 OPTIONS = {"aiclient": 1, "type": "ChatOptions"}
+SESSION = {"aiclient": 1, "type": "SessionRecord", "id": "s"}
 
 
 @pytest.mark.parametrize(
@@ -301,6 +364,22 @@ OPTIONS = {"aiclient": 1, "type": "ChatOptions"}
         (ChatResponse, {**ANSWER, "cost": {"usd": CANARY}}, "$.cost.usd"),
         (ChatResponse, {**ANSWER, "cost": {"usd": 5}}, "$.cost.usd"),
         (ChatResponse, {**ANSWER, "finish_reason": CANARY}, "$.finish_reason"),
+        (SessionRecord, {**SESSION, "id": 5}, "$.id"),
+        (SessionRecord, {"aiclient": 1, "type": "SessionRecord"}, "missing 'id'"),
+        (SessionRecord, {**SESSION, "budget_usd": CANARY}, "$.budget_usd"),
+        (SessionRecord, {**SESSION, "budget_usd": 1.5}, "$.budget_usd"),
+        (SessionRecord, {**SESSION, "budget_usd": "NaN"}, "InvalidRequestError"),
+        (SessionRecord, {**SESSION, "budget_usd": "-1"}, "InvalidRequestError"),
+        (SessionRecord, {**SESSION, "spent_usd": "1e999"}, "InvalidRequestError"),
+        (SessionRecord, {**SESSION, "keep_messages": 0}, "InvalidRequestError"),
+        (SessionRecord, {**SESSION, "rows": [{"number": 1, "duration": math.nan}]}, "$.rows[0]"),
+        (SessionRecord, {**SESSION, "keep_messages": CANARY}, "$.keep_messages"),
+        (SessionRecord, {**SESSION, "options": {"temperature": CANARY}}, "$.options.temperature"),
+        (SessionRecord, {**SESSION, "history": [{"role": CANARY, "content": []}]}, "$.history[0].role"),
+        (SessionRecord, {**SESSION, "rows": {CANARY: 1}}, "$.rows"),
+        (SessionRecord, {**SESSION, "rows": [{"number": 1}, {"number": CANARY}]}, "$.rows[1].number"),
+        (SessionRecord, {**SESSION, "rows": [{"number": 1, "outcome": CANARY}]}, "$.rows[0].outcome"),
+        (SessionRecord, {**SESSION, "rows": [{"number": 1, "expense": {"usd": 5}}]}, "$.rows[0].expense.usd"),
         (
             EmbeddingResponse,
             {"aiclient": 1, "type": "EmbeddingResponse", "vectors": [[1.0, CANARY]]},
@@ -415,6 +494,32 @@ OLD = {
     ),
     "embeddings": EmbeddingResponse([[0.5, -0.25]], "e", "a", Usage(prompt_tokens=2)),
     "embedding_request": EmbeddingRequest(["a", "b"], "e", 2, "query"),
+    "session": SessionRecord(
+        id="s",
+        started_at=1.5,
+        system="Be brief.",
+        metadata={"customer": 7},
+        options=ChatOptions(model="m", max_tokens=5),
+        left_out=("extra",),
+        budget_usd=Decimal("1.50"),
+        spent_usd=Decimal("0.25"),
+        keep_messages=20,
+        history=(Message("user", "Cat?"), Message("assistant", "A cat.")),
+        rows=(
+            SessionRow(
+                number=1,
+                call="stream",
+                duration=0.5,
+                provider="a",
+                model="m",
+                attempts=2,
+                finish_reason="stop",
+                expense=Expense(Decimal("0.25"), 1, estimated=True),
+                shares=(ModelShare(provider="a", model="m", exchanges=2, failed=1, prompt_tokens=5),),
+            ),
+            SessionRow(number=2, outcome="failed", category="policy"),
+        ),
+    ),
 }
 
 
@@ -436,3 +541,8 @@ def test_the_current_version_writes_what_its_golden_record_holds(name):
 def test_every_field_added_to_a_saved_value_has_a_default_or_was_there_from_the_start(cls):
     required = {field.name for field in attrs.fields(cls) if field.default is attrs.NOTHING}
     assert required <= {"messages", "message", "role", "parts", "vectors", "input"}
+
+
+@pytest.mark.parametrize("cls", [SessionRecord, SessionRow, ModelShare, Expense])
+def test_every_field_of_a_saved_session_beyond_its_name_has_a_default(cls):
+    assert {field.name for field in attrs.fields(cls) if field.default is attrs.NOTHING} <= {"id", "number"}
