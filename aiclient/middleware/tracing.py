@@ -22,7 +22,7 @@ from ..response import ChatResponse
 from ..stream import ChatStream
 from ._conventions import CONTENT_VARIABLE, Name
 from ._options import whole
-from ._trace_attributes import Attributes, asked, asked_further, ended, happened, operation_of
+from ._trace_attributes import Attributes, asked, asked_further, ended, happened, operation_of, told
 from ._trace_content import input_attributes, masked, output_attributes
 
 if TYPE_CHECKING:
@@ -283,8 +283,8 @@ class _Operation:
             )
         if answer is not None:
             attributes |= {Name.CACHED: answer.cached, Name.SHARED: answer.shared}
-        if answer is not None and answer.model is not None:
-            attributes[Name.RESPONSE_MODEL] = answer.model
+        if answer is not None and (model := told(answer.model)) is not None:
+            attributes[Name.RESPONSE_MODEL] = model
         return attributes
 
     def _words(self, error: BaseException | None) -> str:

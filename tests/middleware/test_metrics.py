@@ -242,6 +242,27 @@ async def test_an_attempt_that_outlives_its_call_is_counted_when_it_ends(told):
     assert told.tokens == [(2, 1)]
 
 
+async def test_an_attempt_that_begins_after_its_call_is_over_is_counted_too(told, clock):
+    """A leader leaves; what it began fails and is tried again, for those who still wait."""
+    go = asyncio.Event()
+
+    async def failing(_):
+        await go.wait()
+        raise ServerError("down")
+
+    provider = chain([Metrics(told), SingleFlight(), Retry()], MockProvider([failing, "Paris"]))
+    leader = asyncio.create_task(chat(provider, CallContext(clock=clock)))
+    follower = asyncio.create_task(chat(provider, CallContext(clock=clock)))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    leader.cancel()
+    await asyncio.wait({leader})
+    go.set()
+    await follower
+    assert [attempt.outcome for attempt in told.attempts] == ["failed", "completed"]
+    assert Counter(result.outcome for _, result in told.responses) == {"cancelled": 1, "completed": 1}
+
+
 async def test_both_calls_of_a_race_are_counted(told, clock):
     async def slow(_):
         await asyncio.Event().wait()

@@ -36,6 +36,7 @@ from aiclient.pricing import DictPrices
 from aiclient.provider import BaseProvider, Layer, ProviderInfo, opened
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest, Reasoning, ResponseFormat, Tool
 from aiclient.response import ChatResponse, Choice, Cost, Usage
+from aiclient.secrets import SecretStr
 from aiclient.stream import ChatStream
 from aiclient.sync import Client
 from aiclient.testutil.clock import FakeClock
@@ -393,6 +394,27 @@ async def test_an_attempt_that_outlives_its_call_ends_when_it_ends(spans, tracin
     assert spans.attempt.attributes["aiclient.outcome"] == "completed"
 
 
+async def test_an_attempt_that_begins_after_its_call_is_over_has_a_span_too(spans, tracing, clock):
+    """A leader leaves; what it began fails and is tried again, for those who still wait."""
+    go = asyncio.Event()
+
+    async def failing(_):
+        await go.wait()
+        raise ServerError("down")
+
+    provider = chain([tracing, SingleFlight(), Retry()], MockProvider([failing, "Paris"]))
+    leader = asyncio.create_task(chat(provider, CallContext(clock=clock)))
+    follower = asyncio.create_task(chat(provider, CallContext(clock=clock)))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    leader.cancel()
+    await asyncio.wait({leader})
+    go.set()
+    await follower
+    assert [span.attributes["aiclient.outcome"] for span in spans.attempts] == ["failed", "completed"]
+    assert len({span.parent.span_id for span in spans.attempts}) == 1
+
+
 # --- errors ---
 
 
@@ -722,6 +744,18 @@ async def test_content_that_is_asked_for_is_on_the_attempt_in_the_shape_of_the_c
         ],
     }
     assert not any("messages" in name for name in spans.operation.attributes)
+    assert KEY not in "".join(span.to_json() for span in spans.all)
+
+
+async def test_a_key_that_a_service_repeats_in_its_own_names_is_masked(spans, tracing):
+    key = SecretStr(KEY)
+    answer = ChatResponse(Message("assistant", "x"), id=f"resp-{KEY}", model=f"m-{KEY}", request_id=f"req-{KEY}")
+    await chat(chain([tracing], MockProvider(answer)))
+    shown = [
+        spans.attempt.attributes[name]
+        for name in ("gen_ai.response.id", "gen_ai.response.model", "aiclient.request.id")
+    ]
+    assert shown == ["***"] * 3 and key.reveal() == KEY
     assert KEY not in "".join(span.to_json() for span in spans.all)
 
 
