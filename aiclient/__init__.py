@@ -101,10 +101,12 @@ if TYPE_CHECKING:
         ToolResultPart,
         VideoPart,
     )
+    from .models import ModelInfo
     from .opening import OpenStream, collect, replay
-    from .pricing import DictPrices, PriceBook
+    from .pricing import DictPrices, Estimate, FirstKnown, GenAIPrices, PriceBook, ReportedPrices, TablePrices
     from .priority import Failover, FailoverState, failover
     from .provider import BaseProvider, Layer, Middleware, Provider, ProviderInfo, Wrapper, begin, observed
+    from .rates import Rates
     from .registry import provider_for
     from .request import (
         ChatOptions,
@@ -190,10 +192,13 @@ __all__ = [
     "EmbeddingResponse",
     "EmptyMessagesError",
     "End",
+    "Estimate",
     "Expense",
     "Failover",
     "FailoverState",
+    "FirstKnown",
     "Funds",
+    "GenAIPrices",
     "HTTPCall",
     "HTTPLimits",
     "Health",
@@ -215,6 +220,7 @@ __all__ = [
     "Message",
     "Middleware",
     "MissingAPIKeyError",
+    "ModelInfo",
     "ModelNotFoundError",
     "ModelShare",
     "OpaquePart",
@@ -234,9 +240,11 @@ __all__ = [
     "QuotaExceededError",
     "RateLimitError",
     "RateLimitInfo",
+    "Rates",
     "Reasoning",
     "ReasoningPart",
     "RefusalPart",
+    "ReportedPrices",
     "Reports",
     "RequestBuilder",
     "ResponseFormat",
@@ -258,6 +266,7 @@ __all__ = [
     "Stream",
     "StreamClosedError",
     "StreamInterruptedError",
+    "TablePrices",
     "Template",
     "TextPart",
     "Timeouts",
@@ -345,10 +354,13 @@ _WHERE = {
     "EmbeddingResponse": ".response",
     "EmptyMessagesError": ".errors",
     "End": ".ends",
+    "Estimate": ".pricing",
     "Expense": ".expenses",
     "Failover": ".priority",
     "FailoverState": ".priority",
+    "FirstKnown": ".pricing",
     "Funds": ".ledger",
+    "GenAIPrices": ".pricing",
     "HTTPCall": ".request",
     "HTTPLimits": ".transport",
     "Health": ".abilities",
@@ -370,6 +382,7 @@ _WHERE = {
     "Message": ".messages",
     "Middleware": ".provider",
     "MissingAPIKeyError": ".errors",
+    "ModelInfo": ".models",
     "ModelNotFoundError": ".errors",
     "ModelShare": ".sessionrows",
     "OpaquePart": ".messages",
@@ -389,9 +402,11 @@ _WHERE = {
     "QuotaExceededError": ".errors",
     "RateLimitError": ".errors",
     "RateLimitInfo": ".response",
+    "Rates": ".rates",
     "Reasoning": ".request",
     "ReasoningPart": ".messages",
     "RefusalPart": ".messages",
+    "ReportedPrices": ".pricing",
     "Reports": ".composition",
     "RequestBuilder": ".sync",
     "ResponseFormat": ".request",
@@ -413,6 +428,7 @@ _WHERE = {
     "Stream": ".syncstream",
     "StreamClosedError": ".errors",
     "StreamInterruptedError": ".errors",
+    "TablePrices": ".pricing",
     "Template": ".template",
     "TextPart": ".messages",
     "TimeoutError": ".errors",

@@ -49,7 +49,7 @@ _HOSTS: Final = (
 )
 
 _DATE: Final = re.compile(r"[-@](20\d\d-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01]))$")
-_REGION: Final = re.compile(r"^(us|eu|apac|au|jp|ca|in)\.(?=[a-z0-9]+\.)")
+_REGION: Final = re.compile(r"(us|eu|apac|au|jp|ca|in)\.(?=[a-z0-9]+\.)")
 _VERSION: Final = re.compile(r"-v\d+(:\d+)?$|:\d+$")
 
 
@@ -86,8 +86,8 @@ def spellings(provider: str, model: str) -> Iterator[str]:
     Example:
         >>> list(spellings("openai", "gpt-5-mini-2025-08-07"))
         ['gpt-5-mini-2025-08-07', 'gpt-5-mini']
-        >>> list(spellings("bedrock", "eu.anthropic.claude-haiku-4-5-20251001-v1:0"))[-1]
-        'anthropic.claude-haiku-4-5'
+        >>> list(spellings("bedrock", "eu.amazon.nova-pro-v1:0"))[-2:]
+        ['eu.amazon.nova-pro', '*.amazon.nova-pro']
     """
     for name in _bare(provider, model.lower()):
         yield name
@@ -107,5 +107,7 @@ def _bare(provider: str, name: str) -> Iterator[str]:
     if provider == "bedrock":
         name = name.rpartition("/")[2] if name.startswith("arn:") else name
         yield name
+        yield name.rpartition(":")[0] or name
         yield _VERSION.sub("", name)
-        yield _VERSION.sub("", _REGION.sub("", name))
+        if region := _REGION.match(name):  # where the table says that the region makes no difference
+            yield "*." + _VERSION.sub("", name[region.end() :])

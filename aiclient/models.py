@@ -87,6 +87,8 @@ class ModelInfo:
     retires: date | None = None
     deprecated: bool = False
     _row: Mapping[str, Any] = field(factory=dict, repr=False, eq=False)
+    _always: Rates | None = field(default=None, repr=False, eq=False)
+    """The ordinary rates, where they depend on neither length nor time, as most do: nearly every price is one of these."""
 
     @property
     def hears_by_the_hour(self) -> bool:
@@ -108,9 +110,11 @@ class ModelInfo:
             prompt_tokens: Its length in input tokens: some vendors take more for all tokens of a long one.
             at: When, as seconds since the epoch or a moment. Default now.
         """
+        word = TIERS.get(tier.lower()) if tier else None
+        if word is None and self._always is not None:
+            return self._always
         moment = at if isinstance(at, datetime) else datetime.fromtimestamp(SYSTEM.time() if at is None else at, UTC)
         row = _in_force(self._row, moment.astimezone(UTC))
-        word = TIERS.get((tier or "").lower())
         if word is not None:
             special = self._row.get(word)
             if special is None:
@@ -119,7 +123,11 @@ class ModelInfo:
                 row = {**row, **special}
             else:
                 row = {name: value if name in FIXED else _times(value, special) for name, value in row.items()}
-        return Rates(**{COLUMNS[name]: _at_length(row[name], prompt_tokens) for name in COLUMNS if name in row})
+        return _rates(row, prompt_tokens)
+
+
+def _rates(row: Mapping[str, Any], tokens: int = 0) -> Rates:
+    return Rates(**{COLUMNS[name]: _at_length(row[name], tokens) for name in COLUMNS if name in row})
 
 
 def _in_force(row: Mapping[str, Any], moment: datetime) -> Mapping[str, Any]:
@@ -179,6 +187,7 @@ def _model(provider: str, name: str) -> ModelInfo:
     table = _table()
     listed = table["providers"][provider]
     row, sources = listed["models"][name], table["sources"]
+    varies = "later" in row or "hours" in row or any(isinstance(row.get(rate), builtins.list) for rate in COLUMNS)
     return ModelInfo(
         provider=provider,
         name=name,
@@ -192,6 +201,7 @@ def _model(provider: str, name: str) -> ModelInfo:
         retires=date.fromisoformat(row["ends"]) if "ends" in row else None,
         deprecated=bool(row.get("old", False)),
         row=row,
+        always=None if varies else _rates(row),
     )
 
 
@@ -203,6 +213,7 @@ def version() -> str:
 # --- asking it ---
 
 
+@functools.lru_cache(maxsize=1024)
 def find(where: ProviderInfo, /) -> ModelInfo | None:
     """Return what is known of the model at a destination; None where its name stands for no model of the table.
 

@@ -122,12 +122,13 @@ def priced(
         asked: The model that was asked for: the name that the caller knows.
         answered: The model that the answer names: a dated version, or what an alias stood for.
     """
+    known, alias = (where if name == where.model else evolve(where, model=name) for name in (asked, answered or asked))
     for each in getattr(book, "books", None) or (book,):
-        names = (answered, asked) if getattr(each, "by_answered_name", False) else (asked, answered)
-        for name in dict.fromkeys(names):
-            if (cost := each.price(usage, evolve(where, model=name))) is not None:
-                found: Cost = cost
-                return found
+        either = (alias, known) if getattr(each, "by_answered_name", False) else (known, alias)
+        for info in either if known.model != alias.model else (known,):
+            cost: Cost | None = each.price(usage, info)
+            if cost is not None:
+                return cost
     return None
 
 

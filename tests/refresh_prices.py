@@ -7,7 +7,7 @@ context windows that it does not tell, from a copy of litellm's table. What neit
 
 A name stands for a model only if genai-prices names it so (`equals`), or as the whole beginning of a family whose dated
 versions cost the same (`starts_with`, `contains`). A short name for one of several models (`gpt-5.6` for `gpt-5.6-sol`) needs
-the second source to say the same.
+the second source to say the same. A name whose price the two sources put apart by more than a quarter is left out, and listed.
 """
 
 from __future__ import annotations
@@ -116,17 +116,20 @@ def flat(clause: Any) -> list[tuple[str, str]]:
     if isinstance(clause, (types.ClauseOr, types.ClauseAnd)):
         return [pair for part in next(iter(vars(clause).values())) for pair in flat(part)]
     how = type(clause).__name__.removeprefix("Clause")
-    return [] if how == "Regex" else [(how, next(iter(vars(clause).values())))]
+    return [] if how in ("Regex", "EndsWith") else [(how, next(iter(vars(clause).values())))]
 
 
 def names(provider: str, model: types.ModelInfo, facts: dict[str, Any], prefixes: tuple[str, ...]) -> list[str]:
     """Every name of the model, the first one being that of the row."""
-    own = model.id.removeprefix("regional.") if provider == "bedrock" else model.id
-    found = [bedrock(own) if provider == "bedrock" else own]
+    found = [bedrock(model.id.removeprefix("regional."))] if provider == "bedrock" else [model.id]
+    if provider == "bedrock" and not any(text.startswith(found[0]) for _, text in flat(model.match)):
+        found = [bedrock(model.id)]  # there is no such model without a region
     for how, text in flat(model.match):
         name = text.strip("-/@").removeprefix("v1")
         if provider == "bedrock":
-            name = bedrock(re.sub(r"^(us|us-gov|eu|apac|au|jp|in|ca)\.(?=[a-z]+\.)", "", name))
+            name, whole = bedrock(name), bedrock(model.id.removeprefix("regional."))
+            if how == "Contains" and name in whole and not model.id.startswith("global."):
+                found += [whole, f"*.{whole}"]  # in whatever region
         if not name or re.match(r"^(cerebras|x-ai)[:/]", name) or name.startswith("-"):
             continue
         short = found[0].lower().startswith(name.lower() + "-")
@@ -136,11 +139,36 @@ def names(provider: str, model: types.ModelInfo, facts: dict[str, Any], prefixes
         if how == "Contains" and provider == "gemini" and short:
             continue
         found.append(name)
-    return list(dict.fromkeys(found))
+    first: dict[str, str] = {}
+    for name in found:
+        first.setdefault(name.lower(), name)
+    return list(first.values())
 
 
 def bedrock(name: str) -> str:
-    return re.sub(r"-v\d+(:\d+)?$|:\d+$", "", name)
+    """The name without its revision; two versions of one name (Titan's embeddings) stay two."""
+    return re.sub(r":\d+$", "", name) if "titan-embed" in name else re.sub(r"-v\d+(:\d+)?$|:\d+$", "", name)
+
+
+def doubtful(name: str, row: dict[str, Any], facts: dict[str, Any], prefixes: tuple[str, ...]) -> bool:
+    """Whether the second source knows the very name, and says a price that is off by more than a quarter."""
+    bare = name.rpartition("models/")[2]
+    known = next(
+        (facts[p + bare + tail] for p in prefixes for tail in ("", "-v1:0", "-v1") if p + bare + tail in facts), None
+    )
+    if known is None:
+        return False
+    states = [row, *(changed for *_, changed in (*row.get("hours", ()), *row.get("later", ())))]
+    return not any(agree(state, known) for state in states)
+
+
+def agree(state: dict[str, Any], known: dict[str, Any]) -> bool:
+    for ours, theirs in (("in", "input_cost_per_token"), ("out", "output_cost_per_token")):
+        one, other = state.get(ours), (known.get(theirs) or 0) * 1e6
+        one = one[0] if isinstance(one, list) else one
+        if one and other and not 0.8 <= one / other <= 1.25:
+            return False
+    return True
 
 
 def corroborated(short: str, full: str, facts: dict[str, Any], prefixes: tuple[str, ...]) -> bool:
@@ -207,7 +235,12 @@ def row_of(provider: str, model: types.ModelInfo, facts: dict[str, Any], today: 
     if (found := schedule(model, today)) is None:
         return None
     row, since = found
-    name, *also = names(provider, model, facts, prefixes)
+    all_names = names(provider, model, facts, prefixes)
+    sure = [each for each in all_names if not doubtful(each, row, facts, prefixes)]
+    DOUBTFUL.extend(f"{provider}:{each}" for each in all_names if each not in sure)
+    if not sure or all(each.startswith("*.") for each in sure):
+        return None
+    name, *also = sure
     known = facts_of([name, *also], facts, prefixes, provider)
     row |= variants(model, row, today)
     dates = [
@@ -229,10 +262,13 @@ def row_of(provider: str, model: types.ModelInfo, facts: dict[str, Any], today: 
     return name, row | {key: value for key, value in more.items() if value and isinstance(value, (int, str, list))}
 
 
+DOUBTFUL: list[str] = []
+"""Names whose price the sources do not agree on: they are left out."""
+
 LETTERS = dict(zip(CAPABILITIES.values(), "tiavdsrjcw", strict=True))
 
 
-def wanted(provider: str, name: str, row: dict[str, Any]) -> bool:
+def wanted(provider: str, name: str) -> bool:
     if provider == "gemini":
         return "claude" not in name
     if provider == "openrouter":
@@ -244,8 +280,12 @@ def table(facts: dict[str, Any], facts_name: str, today: dt.date) -> dict[str, A
     made = {}
     for ours, (theirs, _) in PROVIDERS.items():
         source = next(provider for provider in providers if provider.id == theirs)
-        rows = filter(None, (row_of(ours, model, facts, today) for model in source.models))
-        made[ours] = {"url": (source.pricing_urls or [""])[0], "models": {n: r for n, r in rows if wanted(ours, n, r)}}
+        models: dict[str, Any] = {}
+        for name, row in filter(None, (row_of(ours, model, facts, today) for model in source.models)):
+            assert name not in models, f"two rows for {ours}:{name}"
+            if wanted(ours, name):
+                models[name] = row
+        made[ours] = {"url": (source.pricing_urls or [""])[0], "models": models}
     return {
         "schema": 1,
         "date": today.isoformat(),
@@ -278,6 +318,7 @@ def main() -> None:
     text = written(table(json.loads(given.facts.read_text()), given.facts_name, given.date))
     given.out.write_text(text)
     print(f"{given.out}: {len(text)} bytes")
+    print(f"left out, because the sources disagree by more than a quarter: {', '.join(DOUBTFUL)}")
 
 
 if __name__ == "__main__":

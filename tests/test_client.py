@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from decimal import Decimal
 
 import pytest
 
@@ -27,6 +28,7 @@ from aiclient import (
     Timeouts,
 )
 from aiclient.middleware import Logging, Retry
+from aiclient.pricing import DictPrices
 from aiclient.testutil import FakeClock, MockProvider
 
 pytestmark = pytest.mark.anyio
@@ -229,6 +231,50 @@ async def test_prices_put_a_cost_on_the_response():
     client = AsyncClient(MockProvider("four words of text"), prices={"mock-model": {"input": 1, "output": 2}})
     response = await client.chat("two words")
     assert str(response.cost) == "$0.00001"
+
+
+async def test_without_prices_of_its_own_a_client_takes_the_library_s_table():
+    response = await AsyncClient(MockProvider("hi")).chat("two words")
+    assert (response.cost.usd, response.cost.source) == (0, "mock")
+
+
+async def test_prices_none_switches_costs_off():
+    assert (await AsyncClient(MockProvider("hi"), prices=None).chat("two words")).cost is None
+
+
+async def test_prices_of_one_s_own_stand_before_the_table(tmp_path):
+    path = tmp_path / "prices.json"
+    path.write_text('{"mine": {"input": 1000, "output": 1000}}')
+    client = AsyncClient(MockProvider("hi"), prices=path)
+    assert (await client.new_request().model("mine").user("two words").do()).cost.source == "prices.json"
+    assert (await client.new_request().model("other").user("two words").do()).cost.source == "mock"
+
+
+async def test_a_price_book_stands_alone():
+    client = AsyncClient(MockProvider("hi"), prices=DictPrices({}))
+    assert (await client.chat("two words")).cost is None
+
+
+async def test_a_derived_client_has_the_same_prices():
+    client = AsyncClient(MockProvider("hi"), prices=None).derive()
+    assert (await client.chat("two words")).cost is None
+
+
+async def test_a_request_can_be_estimated_before_it_is_sent():
+    mock = MockProvider("hi")
+    client = AsyncClient(mock, prices={"mock-model": {"input": 1000, "output": 2000}})
+    request = client.new_request().user("two words").max_tokens(100)
+    found = request.estimate()
+    assert (found.provider, found.model, found.output_tokens, mock.calls) == ("mock", "mock-model", 100, 0)
+    assert found.low.usd == Decimal(found.prompt_tokens) / 1000
+    assert request.estimate(output_tokens=1).low.usd == found.low.usd + Decimal("0.002")
+    assert client.estimate("two words").prompt_tokens == found.prompt_tokens
+
+
+async def test_an_estimate_asks_for_the_model_of_the_service_that_is_asked_first():
+    outer = AsyncClient(AsyncClient(MockProvider("hi", model="inner")))
+    assert outer.estimate("hello").model == "inner"
+    assert outer.new_request().model("other").user("hello").estimate().model == "other"
 
 
 async def test_a_request_may_shorten_the_clients_timeout():

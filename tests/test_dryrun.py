@@ -14,6 +14,7 @@ from aiclient.context import CallContext
 from aiclient.dryrun import DryRunReport, redacted, report_of
 from aiclient.errors import AIClientError, DryRunStop, InvalidModelError, UnsupportedFeatureError
 from aiclient.messages import Message
+from aiclient.pricing import TABLE, ceiling
 from aiclient.provider import opened
 from aiclient.registry import PROVIDERS, provider_for
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest, HTTPCall
@@ -111,6 +112,13 @@ EVERY_WAY = [
     for call in (chat, stream, embed)
     if call is not embed or name not in WITHOUT_EMBEDDINGS
 ]
+
+
+async def test_the_report_says_what_the_call_could_cost_at_most():
+    request_, provider = HI, made("openai", model="gpt-5-mini")
+    report = await dry(chat, provider, request_, context=CallContext(prices=TABLE))
+    assert report.cost == ceiling(request_, provider.info, TABLE)
+    assert report.cost.estimated and report.cost.usd > 0
 
 
 @pytest.mark.parametrize(("name", "call"), EVERY_WAY, ids=lambda value: getattr(value, "__name__", value))

@@ -79,6 +79,12 @@ def client():
         yield client
 
 
+def test_a_request_can_be_estimated_before_it_is_sent():
+    with Client(MockProvider("hi"), prices={"mock-model": {"input": 1000, "output": 2000}}) as client:
+        found = client.new_request().user("two words").max_tokens(100).estimate(output_tokens=3)
+        assert (found.output_tokens, client.estimate("two words").prompt_tokens) == (3, found.prompt_tokens)
+
+
 def test_a_call_answers(client):
     assert client.new_request().user("hi").do().message.content == "one two three"
     assert client.chat("hi").provider == "mock"

@@ -172,7 +172,7 @@ async def test_a_hit_costs_nothing_and_says_what_was_saved(cache, clock):
     again = await caller.chat()
     assert (again.cost.usd, again.cost.source) == (0, "response cache")
     about = again.metadata["cache"]
-    assert Decimal(about["saved_usd"]) == first.cost.usd == Decimal("0.00002")
+    assert Decimal(about["saved_usd"]) == again.cost.saved == first.cost.usd == Decimal("0.00002")
     assert (about["age"], about["request_id"], about["stored_at"]) == (30, "req-1", "2023-11-14T22:13:20+00:00")
 
 

@@ -300,6 +300,7 @@ async def test_the_leader_pays_and_the_followers_have_it_for_nothing(call, clock
     leader, *followers = await asyncio.gather(*(call(provider, context) for context in contexts))
     assert (len(leader.attempts), leader.shared) == (1, False)
     assert [(answer.attempts, answer.shared, answer.cost.usd) for answer in followers] == [((), True, 0)] * 2
+    assert [answer.cost.saved for answer in followers] == [leader.cost.usd] * 2
     assert [len(context.journal) for context in contexts] == [1, 0, 0]
     assert {answer.provider for answer in (leader, *followers)} == {"mock"}
     assert {answer.usage for answer in (leader, *followers)} == {leader.usage}
