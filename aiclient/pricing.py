@@ -16,6 +16,7 @@ from attrs import evolve, frozen
 from .errors import ConfigError
 from .genaiprices import GenAIPrices
 from .givenprices import DictPrices
+from .modelnames import table_of
 from .models import ModelInfo, find
 from .pricebooks import STANDARD, TABLE, FirstKnown, PriceBook, ReportedPrices, TablePrices, price_book
 from .provider import ProviderInfo
@@ -172,7 +173,7 @@ def _writes_cache(request: AnyRequest, where: ProviderInfo) -> bool:
     """Whether the service may take its price for writing to the prompt cache: some take it unasked."""
     if not isinstance(request, ChatRequest):
         return False
-    return request.options.prompt_cache is not None or where.vendor not in ("anthropic", "bedrock")
+    return request.options.prompt_cache is not None or table_of(where) not in ("anthropic", "bedrock")
 
 
 def _written(request: AnyRequest, usage: Usage) -> Usage:
