@@ -8,6 +8,7 @@ import logging
 import threading
 from contextlib import aclosing
 
+import httpx
 import pytest
 from opentelemetry import context as ambient
 from opentelemetry import trace
@@ -34,6 +35,7 @@ from aiclient.middleware import Cache, CircuitBreaker, Fallback, Hedge, Retry, S
 from aiclient.opening import collect
 from aiclient.pricing import DictPrices
 from aiclient.provider import BaseProvider, Layer, ProviderInfo, opened
+from aiclient.providers import OpenAIProvider
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest, Reasoning, ResponseFormat, Tool
 from aiclient.response import ChatResponse, Choice, Cost, Usage
 from aiclient.secrets import SecretStr
@@ -587,6 +589,25 @@ def test_behind_a_sync_client_the_span_of_the_callers_thread_is_the_parent(spans
         None
     ]
     assert len(spans.attempts) == 3
+
+
+def test_over_http_the_library_beneath_runs_inside_the_attempts_span(spans, tracing):
+    inside, statuses = [], [503, 200]
+
+    def answer(request):
+        inside.append(trace.get_current_span().get_span_context().span_id)
+        body = {"choices": [{"message": {"content": "Paris"}, "finish_reason": "stop"}]}
+        return httpx.Response(statuses.pop(0), json=body, headers={"x-request-id": "req-1"})
+
+    http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    provider = OpenAIProvider("sk-1", model="gpt-5", base_url="https://llm.example.org/v1", http_client=http)
+    with Client(provider, clock=FakeClock()).use(tracing, Retry()) as client:
+        client.chat("hi")
+    assert inside == [span.context.span_id for span in spans.attempts]
+    first, second = (span.attributes for span in spans.attempts)
+    assert (first["server.address"], first["server.port"]) == ("llm.example.org", 443)
+    assert (first["http.response.status_code"], first["aiclient.request.id"]) == (503, "req-1")
+    assert second["aiclient.request.id"] == "req-1"
 
 
 def test_threads_that_share_a_client_have_each_their_own_trace(spans, tracing):
