@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
@@ -24,8 +23,9 @@ __all__ = ["Balance", "Lease"]
 VERSION: Final = 1
 """Of the record in a store."""
 
-REMEMBERED: Final = 256
-"""Settled and lapsed reservations whose ids are kept, so that a second settling changes nothing."""
+REMEMBERED: Final = 64
+"""Settled and lapsed reservations whose ids are kept, so that a second settling changes nothing: one comes when a store has
+done what it seemed to fail at. What is forgotten is counted again, which is the safe side."""
 
 
 class Lease(NamedTuple):
@@ -50,8 +50,8 @@ class Balance:
         self.spent = self.reserved = NOTHING
         self._leases: dict[str, Lease] = {}
         self._soonest = math.inf
-        self._lapsed: OrderedDict[str, Amount] = OrderedDict()
-        self._settled: OrderedDict[str, None] = OrderedDict()
+        self._lapsed: dict[str, Amount] = {}
+        self._settled: dict[str, None] = {}
         self._fired: dict[Mark, tuple[float, int]] = {}
 
     # --- a call ---
@@ -89,7 +89,7 @@ class Balance:
         self.spent = self.spent.plus(actual).minus(lapsed)
         self._settled[identity] = None
         if len(self._settled) > REMEMBERED:
-            self._settled.popitem(last=False)
+            del self._settled[next(iter(self._settled))]
         return True
 
     def release(self, identity: str) -> None:
@@ -106,7 +106,7 @@ class Balance:
             self.spent = self.spent.plus(ceiling)
             self._lapsed[identity] = ceiling
             if len(self._lapsed) > REMEMBERED:
-                self._lapsed.popitem(last=False)
+                del self._lapsed[next(iter(self._lapsed))]
         self._soonest = min((lease.expires for lease in self._leases.values()), default=math.inf)
 
     def reset(self) -> None:

@@ -67,7 +67,8 @@ class Ledger:
     store is back, and lost with the process. After three failures in a row the store is left alone for 5 s.
 
     Args:
-        store: Where it is kept (`SQLiteStore(path)`); None keeps it in memory. Whoever made it closes it.
+        store: Where it is kept (`SQLiteStore(path)`); None keeps it in memory. Whoever made it closes it. It should hold
+            nothing else: a store that is full makes room, and a balance that it drops is forgotten.
         name: Ledgers of one store are told apart by it.
         on_store_error: `closed`, or the US dollars that each account may spend in this process while the store fails.
         patience: Seconds to wait for one answer of the store. Default 0.5.

@@ -153,7 +153,7 @@ def _bytes(text: str) -> bytes:
 def account_of(limit: Limit, value: str | None, now: float) -> Account:
     """Return the account that `limit` holds `value` to at the moment `now`."""
     window = window_of(limit.period, now)
-    return Account(limit.name, limit.per, value, limit.period, window.label, window.ends)
+    return Account(limit.name, limit.per, None if limit.per is None else value, limit.period, window.label, window.ends)
 
 
 @frozen

@@ -13,7 +13,7 @@ from .forks import after_fork
 from .gate import Alarm, Gate, uninterrupted
 from .store import Store
 
-__all__ = ["Entry", "Kept", "Shelf"]
+__all__ = ["MOST_KNOWN", "Entry", "Kept", "Shelf"]
 
 FAILURES: Final = 3
 """In a row, after which the store is left alone."""
@@ -26,6 +26,9 @@ TRIES: Final = 100
 
 GATES: Final = 64
 """One change at a time for each record (or those that share its gate): in one process they wait instead of racing."""
+
+MOST_KNOWN: Final = 10_000
+"""Records remembered as they were written last, which saves reading them before the next change."""
 
 MOST_OWED: Final = 100_000
 """Changes kept until the store is back."""
@@ -144,25 +147,36 @@ class Shelf:
         raise failure
 
     async def _swapped(self, entry: Entry[K], change: Callable[[K], V]) -> tuple[V, K]:
-        fresh = entry.key not in self._known
-        raw = await self._limited(self._store.get(entry.key)) if fresh else self._known[entry.key]
+        with self._lock:
+            fresh, raw = entry.key not in self._known, self._known.get(entry.key)
+        if fresh:
+            raw = await self._limited(self._store.get(entry.key))
         for _ in range(TRIES):
             owed = tuple(self._owed.get(entry.key, ()))
             record = entry.make() if raw is None else entry.read(raw)
             for owing in owed:
                 owing(record)
             result = change(record)
-            value = record.to_bytes()
+            value: bytes | None = record.to_bytes()
+            if raw is None and value == entry.make().to_bytes():
+                value = None  # still nothing: not worth a record
             if value == raw:
                 done = fresh  # what is only remembered may be old: nothing is decided by it
             else:
                 done = await self._limited(self._store.swap(entry.key, raw, value, ttl=entry.ttl))
             if done:
-                self._known[entry.key] = value
+                self._note(entry.key, value)
                 self._paid(entry.key, len(owed))
                 return result, record
             raw, fresh = await self._limited(self._store.get(entry.key)), True
         raise StoreError("other processes change this balance all the time: no swap succeeded", kind="busy")
+
+    def _note(self, key: str, value: bytes | None) -> None:
+        with self._lock:
+            self._known.pop(key, None)
+            self._known[key] = value
+            if len(self._known) > MOST_KNOWN:
+                del self._known[next(iter(self._known))]
 
     def _paid(self, key: str, count: int) -> None:
         if count:

@@ -16,7 +16,7 @@ from .ledger_rows import Figures, Rows, Spent
 from .limits import Account, BudgetAlert, Cap
 from .money import NOTHING, Amount
 from .periods import day_of
-from .shelf import Entry, Shelf
+from .shelf import MOST_KNOWN, Entry, Shelf
 from .store import Store
 
 __all__ = ["StoreBooks"]
@@ -100,7 +100,10 @@ class StoreBooks:
         """
         result, balance = await self._shelf.change(self._entry(line.account, line.key, now), change)
         with self._lock:
+            self._seen.pop(line.key, None)
             self._seen[line.key] = balance
+            if len(self._seen) > MOST_KNOWN:
+                del self._seen[next(iter(self._seen))]
             if line.key in self._meanwhile and self._meanwhile[line.key].idle:
                 del self._meanwhile[line.key]  # the store is back, and has what was spent without it
         return result

@@ -90,7 +90,7 @@ async def test_a_reset_is_of_one_name_and_one_value():
     assert await ledger.reset("budget", value="alice") == 1
     assert ledger.funds(of(limit, "alice")).spent == 0
     assert ledger.funds(of(limit, "bob")).spent == Decimal("0.00001")
-    assert await ledger.reset() == 4
+    assert await ledger.reset() == 3
 
 
 async def test_alerts_are_listed_in_order_and_by_name():

@@ -178,6 +178,23 @@ async def test_rows_of_all_processes_are_in_the_report():
     assert [(row["provider"], row["requests"]) for row in one.report("provider")] == [("a", 2), ("b", 1)]
 
 
+async def test_looking_writes_nothing():
+    store = MemoryStore()
+    await seen(Ledger(store=store))
+    assert store.size.entries == 0
+
+
+async def test_a_balance_of_a_period_is_kept_for_a_day_after_it():
+    clock = FakeClock(0.0)
+    store, limit = MemoryStore(clock=clock), Limit(usd=1, period="hour")
+    booked = booking("a", 10, limit)
+    await Ledger(store=store, clock=clock).settle(booked, all_of(booked, 10), 0.0)
+    clock.advance(3600 + 86_399)
+    assert await seen(Ledger(store=store, clock=clock), limit) == (10, 0)
+    clock.advance(1)
+    assert await seen(Ledger(store=store, clock=clock), limit) == (0, 0)
+
+
 async def test_a_process_that_died_leaves_a_reservation_that_counts_as_spent_in_the_end():
     store = Yielding()
     await Ledger(store=store).reserve(booking("a", 60, expires=100.0), 0.0)

@@ -20,11 +20,13 @@ from aiclient import (
     Client,
     ClientClosedError,
     Layer,
+    Ledger,
+    MemoryStore,
     ServerError,
     StreamClosedError,
     StreamInterruptedError,
 )
-from aiclient.middleware import Cache, CircuitBreaker, Concurrency, LoadBalance, RateLimit, Retry, SingleFlight
+from aiclient.middleware import Budget, Cache, CircuitBreaker, Concurrency, LoadBalance, RateLimit, Retry, SingleFlight
 from aiclient.testutil import FakeClock, MockProvider
 
 LAST = ChatStreamChunk(finish_reason="stop", last=True)
@@ -313,6 +315,8 @@ class Held(Layer):
 
 
 STATEFUL = {
+    "budget": lambda: Budget(tokens=100_000),
+    "shared_budget": lambda: Budget(tokens=100_000, ledger=Ledger(store=MemoryStore())),
     "concurrency": lambda: Concurrency(1),
     "single_flight": lambda: SingleFlight(sampled=True),
     "load_balance": lambda: LoadBalance(MockProvider(name="spare"), by="in_flight"),
@@ -345,7 +349,7 @@ def test_a_forked_child_waits_for_no_call_of_its_parent(layer):
 
 def _locks(thing):
     """Find the locks of a layer, and of what it is made of."""
-    if type(thing).__module__.startswith("aiclient.") and hasattr(thing, "__dict__"):
+    if type(thing).__module__.startswith("aiclient") and hasattr(thing, "__dict__"):
         if hasattr(thing, "_lock"):
             yield thing._lock
         for part in vars(thing).values():

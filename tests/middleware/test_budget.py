@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import pickle
+import random
 import threading
 from decimal import Decimal
 
 import pytest
+from attrs import evolve
 
 from aiclient import Client, Ledger, Limit
 from aiclient.attempt import chain
@@ -23,6 +25,7 @@ from aiclient.errors import (
     ServerError,
     TimeoutError,
 )
+from aiclient.limits import account_of
 from aiclient.messages import Message
 from aiclient.middleware import (
     Budget,
@@ -40,6 +43,7 @@ from aiclient.pricing import DictPrices
 from aiclient.provider import opened
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest
 from aiclient.response import ChatResponse, Usage
+from aiclient.store import MemoryStore
 from aiclient.stream import ChatStream
 from aiclient.testutil.clock import FakeClock
 from aiclient.testutil.mock import MockProvider
@@ -607,6 +611,62 @@ class Stepping(MockProvider):
                 yield chunk
 
         return ChatStream(chunks())
+
+
+class Whatever(MockProvider):
+    """Answers, streams, fails or hangs for a while; never more than it was asked for."""
+
+    def __init__(self, rng):
+        super().__init__()
+        self.rng = rng
+
+    async def chat(self, request, /):
+        await turns(self.rng.randrange(6))
+        self.fails()
+        return answer(self.rng.randrange(request.options.max_tokens + 1))
+
+    async def chat_stream(self, request, /):
+        await turns(self.rng.randrange(3))
+        self.fails()
+
+        async def chunks():
+            for _ in range(request.options.max_tokens - 1):
+                await turns(self.rng.randrange(3))
+                yield A
+            self.fails()
+            yield evolve(USED, usage=Usage(prompt_tokens=5, completion_tokens=request.options.max_tokens - 1))
+
+        return ChatStream(chunks())
+
+    def fails(self):
+        if self.rng.random() < 0.2:
+            raise self.rng.choice([ServerError("no", status_code=500), TimeoutError("late", phase="attempt")])
+
+
+@pytest.mark.parametrize("kept", ["memory", "store"])
+@pytest.mark.parametrize("seed", range(5))
+async def test_whatever_becomes_of_calls_no_more_is_spent_and_reserved_than_there_is(seed, kept):
+    rng = random.Random(seed)
+    ledger = Ledger() if kept == "memory" else Ledger(store=MemoryStore())
+    budget = Budget(Limit(usd=40), Limit(usd=25, per="user", name="each"), ledger=ledger)
+    provider = chain([budget], Whatever(rng))
+
+    async def one():
+        request, tags = asking(rng.randrange(2, 6)), {"user": rng.choice("ab")}
+        if rng.random() < 0.5:
+            return await chat(provider, request, tags=tags)
+        return await collect(stream(provider, request, tags=tags))
+
+    calls = [asyncio.create_task(one()) for _ in range(60)]
+    for _ in range(200):
+        rng.choice(calls).cancel() if rng.random() < 0.1 else None
+        await turns(1)
+        held = [budget.funds(), *(ledger.funds(account_of(budget.limits[1], user, 0.0)) for user in "ab")]
+        assert all(funds.spent + funds.reserved <= most for funds, most in zip(held, (40, 25, 25), strict=True))
+    await asyncio.gather(*calls, return_exceptions=True)
+    assert all(call.done() for call in calls)
+    assert budget.reserved == 0
+    assert budget.spent > 5
 
 
 def test_threads_and_tasks_share_a_budget():
