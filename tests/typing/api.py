@@ -53,8 +53,16 @@ from aiclient.middleware import (
     Hooks,
     LoadBalance,
     Logging,
+    MemoryMetrics,
+    MetricEvent,
+    MetricLabels,
+    MetricResult,
+    Metrics,
+    MetricsCollector,
+    OpenTelemetryMetrics,
     Retry,
     Target,
+    Tracing,
     middleware,
 )
 from aiclient.testutil import FakeClock, MockProvider
@@ -274,6 +282,26 @@ def many(client: Client) -> None:
     result = client.map(["a", [{"role": "user", "content": "b"}]], on_progress=lambda progress: print(progress.done))
     assert_type(result.values, list[ChatResponse])
     assert_type(result[0].error, Exception | None)
+
+
+class Collector:
+    def record_request(self, labels: MetricLabels) -> None:
+        assert_type(labels.model, str | None)
+
+    def record_response(self, labels: MetricLabels, result: MetricResult) -> None:
+        assert_type(result.duration, float)
+
+    def record_stream_chunk(self, labels: MetricLabels, seconds: float) -> None: ...
+
+    def record_event(self, labels: MetricLabels, event: MetricEvent) -> None:
+        assert_type(event.attempt, aiclient.Attempt | None)
+
+
+def looked_on(client: Client) -> None:
+    memory = MemoryMetrics(window=60)
+    collectors: list[MetricsCollector] = [memory, OpenTelemetryMetrics(chunks=False), Collector()]
+    client.use(Tracing(content=False), *map(Metrics, collectors))
+    assert_type(memory.snapshot().calls.duration.p95, float | None)
 
 
 def errors(error: aiclient.AIClientError) -> None:
