@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         PreviewsStreams,
     )
     from .attempt import chain
+    from .bounds import Bounds
     from .builder import AsyncRequestBuilder
     from .bulkitems import BulkItem, BulkProgress, BulkResult
     from .chains import resilient
@@ -83,9 +84,11 @@ if TYPE_CHECKING:
         TimeoutError as TimeoutError,  # public for type checkers; not in __all__, see __dir__
     )
     from .expenses import Expense
+    from .jsonvalues import to_json
     from .ledger import Funds, Ledger
     from .limits import BudgetAlert, Limit
     from .logs import correlation
+    from .lowering import Lowered, SchemaChange, lowered
     from .media import MediaSource, audio, document, image, video
     from .messages import (
         AudioPart,
@@ -120,6 +123,7 @@ if TYPE_CHECKING:
         ToolChoice,
     )
     from .response import Attempt, CallWarning, ChatResponse, Choice, Cost, EmbeddingResponse, RateLimitInfo, Usage
+    from .schema import json_schema
     from .secrets import SecretStr
     from .session import AsyncSession
     from .sessionbook import SpendingAlert
@@ -152,6 +156,7 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "BaseProvider",
+    "Bounds",
     "BudgetAlert",
     "BudgetExceededError",
     "BulkItem",
@@ -214,6 +219,7 @@ __all__ = [
     "Limit",
     "ListedModel",
     "ListsModels",
+    "Lowered",
     "MediaError",
     "MediaSource",
     "MemoryStore",
@@ -250,6 +256,7 @@ __all__ = [
     "ResponseFormat",
     "ResponseValidationError",
     "SQLiteStore",
+    "SchemaChange",
     "SecretStr",
     "ServerError",
     "ServiceStatus",
@@ -291,6 +298,8 @@ __all__ = [
     "failover",
     "find",
     "image",
+    "json_schema",
+    "lowered",
     "nearest",
     "observed",
     "outcome",
@@ -298,6 +307,7 @@ __all__ = [
     "replay",
     "resilient",
     "similarity",
+    "to_json",
     "video",
 ]
 
@@ -314,6 +324,7 @@ _WHERE = {
     "AuthenticationError": ".errors",
     "BadRequestError": ".errors",
     "BaseProvider": ".provider",
+    "Bounds": ".bounds",
     "BudgetAlert": ".limits",
     "BudgetExceededError": ".errors",
     "BulkItem": ".bulkitems",
@@ -376,6 +387,7 @@ _WHERE = {
     "Limit": ".limits",
     "ListedModel": ".abilities",
     "ListsModels": ".abilities",
+    "Lowered": ".lowering",
     "MediaError": ".errors",
     "MediaSource": ".media",
     "MemoryStore": ".store",
@@ -412,6 +424,7 @@ _WHERE = {
     "ResponseFormat": ".request",
     "ResponseValidationError": ".errors",
     "SQLiteStore": ".sqlite_store",
+    "SchemaChange": ".lowering",
     "SecretStr": ".secrets",
     "ServerError": ".errors",
     "ServiceStatus": ".statuses",
@@ -454,6 +467,8 @@ _WHERE = {
     "failover": ".priority",
     "find": ".composition",
     "image": ".media",
+    "json_schema": ".schema",
+    "lowered": ".lowering",
     "nearest": ".vectors",
     "observed": ".provider",
     "outcome": ".errors",
@@ -461,6 +476,7 @@ _WHERE = {
     "replay": ".opening",
     "resilient": ".chains",
     "similarity": ".vectors",
+    "to_json": ".jsonvalues",
     "video": ".media",
 }
 

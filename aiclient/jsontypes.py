@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import enum
 import math
 import types
@@ -12,21 +11,22 @@ from collections import abc
 from collections.abc import Callable
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 from uuid import UUID
 
-import attrs
-
+from .bounds import bare
 from .misfits import Unfit, choices, kind_of
 
 __all__ = [
     "SCALARS",
     "described",
+    "is_annotated",
     "is_array",
-    "is_class",
     "is_enum",
+    "is_fixed",
     "is_literal",
     "is_mapping",
+    "is_model",
     "is_union",
     "misfit",
     "read_enum",
@@ -61,6 +61,7 @@ def described(kind: Any) -> str:
         >>> described(list[int] | None)
         'an array or null'
     """
+    kind = bare(kind)
     if kind in (Any, object):
         return "anything"
     if is_union(kind):
@@ -78,22 +79,30 @@ def described(kind: Any) -> str:
     return "an object" if plain in MAPPINGS or name is None else f"an object ({name})"
 
 
+def is_annotated(kind: Any) -> bool:
+    """Whether it says more of a type than its name."""
+    return get_origin(kind) is Annotated
+
+
+def is_model(kind: Any) -> bool:
+    """Whether it is a pydantic model, told by its methods: pydantic is never imported here."""
+    return isinstance(kind, type) and hasattr(kind, "model_json_schema") and hasattr(kind, "model_validate_json")
+
+
 def is_array(kind: Any) -> bool:
     """Whether JSON's arrays are read into it."""
     return (get_origin(kind) or kind) in ARRAYS
 
 
+def is_fixed(kind: Any) -> bool:
+    """Whether it is a tuple with a type for each place; `tuple[()]` has none."""
+    arguments = get_args(kind)
+    return get_origin(kind) is tuple and kind is not typing.Tuple and arguments[1:] != (Ellipsis,)  # noqa: UP006  # the alias
+
+
 def is_mapping(kind: Any) -> bool:
     """Whether JSON's objects are read into it, whatever their keys."""
     return (get_origin(kind) or kind) in MAPPINGS
-
-
-def is_class(kind: Any) -> bool:
-    """Whether it declares the keys of an object."""
-    plain = get_origin(kind) or kind
-    return isinstance(plain, type) and (
-        attrs.has(plain) or dataclasses.is_dataclass(plain) or typing.is_typeddict(plain)
-    )
 
 
 def is_union(kind: Any) -> bool:
@@ -108,6 +117,7 @@ def is_literal(kind: Any) -> bool:
 
 def misfit(kind: Any, value: object) -> Unfit:
     """Return the error of a value that is not a `kind`."""
+    kind = bare(kind)
     wanted, found = described(kind), kind_of(value)
     right_kind = found in wanted or (kind is int and found == "a number") or is_enum(kind) or is_literal(kind)
     return Unfit([((), f"must be {wanted}" if right_kind else f"must be {wanted}, not {found}")])
@@ -147,6 +157,17 @@ def _number(value: Any) -> float:
     return number
 
 
+_LARGEST: Final = 400
+"""The greatest power of ten of a Decimal, more than any float's: one of a million digits is written in ten characters."""
+
+
+def _decimal(text: str) -> Decimal:
+    number = Decimal(text)
+    if not number.is_finite() or abs(number.adjusted()) > _LARGEST:  # it reads "NaN" too
+        raise ValueError
+    return number
+
+
 def _text(convert: Callable[[str], Any]) -> Callable[[Any], Any]:
     return lambda value: convert(_of(str)(value))
 
@@ -158,7 +179,7 @@ SCALARS: Final[dict[Any, Callable[[Any], Any]]] = {
     str: _of(str),
     type(None): _of(type(None)),
     bytes: _text(lambda text: base64.b64decode(text, validate=True)),  # its error is a ValueError
-    Decimal: lambda value: Decimal(str(_of(str, int, float)(value))),
+    Decimal: lambda value: _decimal(str(_of(str, int, float)(value))),
     UUID: _text(UUID),
     datetime: _text(datetime.fromisoformat),
     date: _text(date.fromisoformat),

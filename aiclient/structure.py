@@ -7,36 +7,38 @@ value is passed on as it is.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
+import json
 import typing
 from collections import abc
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args, get_origin
 
-import attrs
-
+from .bounds import bare, limits_of, problems_of, tidied
 from .errors import ConfigError
 from .jsontypes import (
     SCALARS,
+    is_annotated,
     is_array,
-    is_class,
     is_enum,
+    is_fixed,
     is_literal,
     is_mapping,
+    is_model,
     is_union,
     misfit,
     read_enum,
     read_literal,
     read_scalar,
 )
+from .members import Member, admits_null, is_class, members_of
 from .misfits import Path, Unfit
 
 if TYPE_CHECKING:
-    from cattrs import ClassValidationError, Converter
+    from cattrs import Converter
 
-__all__ = ["reader"]
+__all__ = ["object_reader", "reader"]
 
 Hook: TypeAlias = Callable[[Any, Any], Any]
 
@@ -44,29 +46,51 @@ _SEEN: Final[ContextVar[dict[tuple[int, Any], Any] | None]] = ContextVar("aiclie
 """What members of unions came to in the reading under way: without it, nested unions take exponential time."""
 
 
-def reader(kind: Any) -> Callable[[Any], Any]:
+def reader(kind: Any, *, closed: bool = False) -> Callable[[Any], Any]:
     """Return what makes a value of `kind` of decoded JSON, or raises Unfit.
 
-    Strict about JSON's own types: `"12"` is no number, `1` is no boolean; `3.0` is a whole number. Keys that a class does not
-    declare are ignored. Of a union, the member that fits best is taken.
+    Strict about JSON's own types: `"12"` is no number, `1` is no boolean; `3.0` is a whole number. Of a union, the member that
+    fits best is taken. Bounds in `Annotated` are checked.
 
     Args:
-        kind: A builtin, `list[...]` and the like, a union, `Literal`, an Enum, a TypedDict, a dataclass or attrs class, or
-            anything that these are made of. Dates, UUID, Decimal and bytes are read from text.
+        kind: A builtin, `list[...]` and the like, a union, `Literal`, an Enum, a TypedDict, NamedTuple, dataclass or attrs
+            class, a pydantic model, or anything that these are made of. Dates, UUID, Decimal and bytes are read from text.
+        closed: Read what was asked for with the type's own schema: keys that a class does not declare are refused instead
+            of ignored, and null in place of a value with a default stands for "not given", as services have it that
+            demand every key. Default False.
 
     Raises:
         ConfigError: JSON cannot be read into it.
     """
     problem: object
     try:
+        kind = tidied(kind)
         for part in _parts(kind, set()):
-            _converter().get_structure_hook(part)
-        hook = _converter().get_structure_hook(kind)
+            _converter(closed=closed).get_structure_hook(part)
+        hook = _converter(closed=closed).get_structure_hook(kind)
     except Exception as error:  # noqa: BLE001  # typing, attrs and cattrs each have their own for a type they do not know
         problem = f"{type(error).__name__}: {error}"
     else:
-        return lambda value: _read(hook, kind, value)
+        return lambda value: _read(functools.partial(hook, value, kind))
     raise ConfigError(f"JSON cannot be read into {kind!r}: {problem}")
+
+
+def object_reader(members: Iterable[Member]) -> Callable[[Any], dict[str, Any]]:
+    """Return what makes a dict of typed values of a JSON object with these keys and no others, or raises Unfit.
+
+    Raises:
+        ConfigError: JSON cannot be read into the type of one of them.
+    """
+    members = tuple(members)
+    for member in members:
+        reader(member.kind, closed=True)
+
+    def read(value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise misfit(dict, value)
+        return _read(lambda: _members(_converter(closed=True), members, value, closed=True))  # type: ignore[no-any-return]  # of a dict
+
+    return read
 
 
 def _parts(kind: Any, seen: set[Any]) -> Iterator[Any]:
@@ -77,18 +101,18 @@ def _parts(kind: Any, seen: set[Any]) -> Iterator[Any]:
     yield kind
     if is_literal(kind):
         return
-    inside = list(get_args(kind)) if get_origin(kind) is not Annotated else [get_args(kind)[0]]
+    inside = list(get_args(kind)) if not is_annotated(kind) else [get_args(kind)[0]]
     if is_class(kind):
-        inside += typing.get_type_hints(get_origin(kind) or kind).values()  # without Required and the like
+        inside += [member.kind for member in members_of(kind)]
     for part in inside:
         if not isinstance(part, typing.TypeVar):
             yield from _parts(part, seen)
 
 
-def _read(hook: Hook, kind: Any, value: Any) -> Any:
+def _read(hook: Callable[[], Any]) -> Any:
     token = _SEEN.set({})
     try:
-        return hook(value, kind)
+        return hook()
     except RecursionError:
         deep = Unfit([((), "is nested too deeply")])
     finally:
@@ -97,7 +121,7 @@ def _read(hook: Hook, kind: Any, value: Any) -> Any:
 
 
 @functools.cache
-def _converter() -> Converter:
+def _converter(*, closed: bool) -> Converter:
     """Build the converter: cattrs knows classes, what JSON can hold is read by the hooks below."""
     from cattrs import Converter  # noqa: PLC0415  # 80 ms of CPU that few callers need
 
@@ -106,7 +130,9 @@ def _converter() -> Converter:
         converter.register_structure_hook(kind, functools.partial(read_scalar, convert))
     # Later ones are asked first.
     converter.register_structure_hook_func(lambda kind: kind is object, lambda value, _: value)
-    converter.register_structure_hook_factory(is_class, functools.partial(_class_hook, converter))
+    converter.register_structure_hook_factory(is_class, functools.partial(_class_hook, converter, closed=closed))
+    converter.register_structure_hook_factory(is_model, _model_hook)
+    converter.register_structure_hook_factory(is_annotated, functools.partial(_annotated_hook, converter))
     converter.register_structure_hook_factory(is_mapping, functools.partial(_mapping_hook, converter))
     converter.register_structure_hook_factory(is_array, functools.partial(_array_hook, converter))
     converter.register_structure_hook_func(is_enum, read_enum)
@@ -122,9 +148,8 @@ def _array_hook(converter: Converter, kind: Any) -> Hook:
     make: Callable[[Any], Any] = {tuple: tuple, set: set, frozenset: frozenset, abc.Set: frozenset}.get(
         get_origin(kind) or kind, list
     )
-    arguments = get_args(kind) or (Any,)
-    fixed = make is tuple and not (len(arguments) == 2 and arguments[1] is Ellipsis) and bool(get_args(kind))
-    members = arguments if fixed else arguments[:1]
+    fixed = is_fixed(kind)
+    members = get_args(kind) if fixed else (get_args(kind) or (Any,))[:1]
 
     def read(value: Any, _: Any) -> Any:
         if not isinstance(value, list):
@@ -170,71 +195,74 @@ def _each(
     return found
 
 
-def _class_hook(converter: Converter, kind: Any) -> Hook:
-    if typing.is_typeddict(get_origin(kind) or kind):
-        return _typeddict_hook(converter, kind)
-    from cattrs import ClassValidationError  # noqa: PLC0415  # as in _converter
-    from cattrs.gen import make_dict_structure_fn  # noqa: PLC0415  # as in _converter
-
-    built: Hook = make_dict_structure_fn(kind, converter)
+def _class_hook(converter: Converter, kind: Any, *, closed: bool) -> Hook:
+    plain = get_origin(kind) or kind
+    members = members_of(kind)
+    aliases = {member.name: member.alias or member.name for member in members}
 
     def read(value: Any, _: Any) -> Any:
         if not isinstance(value, dict):
             raise misfit(kind, value)
+        found = _members(converter, members, value, closed=closed)
+        if typing.is_typeddict(plain):
+            return found
         try:
-            return built(value, kind)
-        except ClassValidationError as group:
-            unfit = Unfit(_of_class(group, value))
+            return plain(**{aliases[name]: item for name, item in found.items()})
+        except RecursionError:
+            raise
+        except Exception as refusal:  # noqa: BLE001  # a class refuses values by whatever it likes to raise
+            unfit = Unfit([((), str(refusal) or type(refusal).__name__)])
         raise unfit
 
     return read
 
 
-def _typeddict_hook(converter: Converter, kind: Any) -> Hook:
-    """Read a TypedDict; by itself it knows wrongly what is required, where annotations are texts."""
-    plain = get_origin(kind) or kind
-    given = dict(zip(getattr(plain, "__parameters__", ()), get_args(kind), strict=False))
-    members: dict[str, Any] = {}
-    required: set[str] = set()
-    for name, hint in typing.get_type_hints(plain, include_extras=True).items():
-        marker = get_origin(hint)
-        marked = marker in (typing.Required, typing.NotRequired)
-        members[name] = given.get(bare := get_args(hint)[0] if marked else hint, bare)
-        if marker is typing.Required if marked else name in plain.__required_keys__:
-            required.add(name)
+def _members(
+    converter: Converter, members: Iterable[Member], value: Mapping[str, Any], *, closed: bool
+) -> dict[str, Any]:
+    """Read the keys of an object, each of its own type."""
+    present = {member.name: member for member in members if member.name in value}
+    problems: list[tuple[Path, str]] = [
+        ((member.name,), "is missing") for member in members if member.required and member.name not in value
+    ]
+    if closed:
+        if any(name not in present for name in value):
+            declared = ", ".join(member.name for member in members)
+            problems.append(((), f"has keys that are not known; there {f'are {declared}' if declared else 'are none'}"))
+        for name, member in list(present.items()):
+            if value[name] is None and not member.required and not admits_null(member.kind):
+                del present[name]
+    items = _each(converter, ((name, value[name], member.kind) for name, member in present.items()), problems)
+    return dict(zip(present, items, strict=True))
+
+
+def _annotated_hook(converter: Converter, kind: Any) -> Hook:
+    base, limits = get_args(kind)[0], limits_of(kind)
 
     def read(value: Any, _: Any) -> Any:
-        if not isinstance(value, dict):
-            raise misfit(kind, value)
-        missing = [((name,), "is missing") for name in members if name in required and name not in value]
-        present = [name for name in members if name in value]
-        items = _each(converter, ((name, value[name], members[name]) for name in present), missing)
-        return dict(zip(present, items, strict=True))
+        found = converter.structure(value, base)
+        if problems := problems_of(found, limits):
+            raise Unfit(((), problem) for problem in problems)
+        return found
 
     return read
 
 
-def _of_class(group: ClassValidationError, value: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-    """Tell apart what cattrs found wrong with the fields of a class, and what the class itself refuses."""
-    fields, others = group.group_exceptions()
-    if any(isinstance(problem, RecursionError) for problem in group.exceptions):
-        raise RecursionError
-    for problem, note in fields:
-        if isinstance(problem, Unfit):
-            yield from (((note.name, *path), why) for path, why in problem.problems)
-        elif isinstance(problem, KeyError) and note.name not in value:
-            yield (note.name,), "is missing"
-        else:
-            yield (note.name,), _words(problem)
-    for problem in others:
-        if isinstance(problem, KeyError) and problem.args and problem.args[0] not in value:
-            yield (str(problem.args[0]),), "is missing"
-        else:
-            yield (), _words(problem)
+def _model_hook(kind: Any) -> Hook:
+    """Read a pydantic model with its own validator, which is as strict about JSON's types as the rest here."""
 
+    def read(value: Any, _: Any) -> Any:
+        try:
+            return kind.model_validate_json(json.dumps(value), strict=True)
+        except ValueError as error:
+            details = getattr(error, "errors", None)
+            if details is None:
+                raise
+            found = details(include_url=False, include_context=False, include_input=False)
+            problems = [(tuple(detail["loc"]), str(detail["msg"])) for detail in found]
+        raise Unfit(problems)
 
-def _words(problem: BaseException) -> str:
-    return str(problem) or type(problem).__name__
+    return read
 
 
 # --- unions ---
@@ -253,7 +281,7 @@ def _union_hook(converter: Converter, kind: Any) -> Hook:
             found = _tried(hook, member, value)
             if not isinstance(found, Unfit):
                 fitting.append(((_surplus(member, value), type(found) is not type(value)), found))
-            elif any(path for path, _ in found.problems):
+            elif any(path for path, _ in found.problems) or (isinstance(value, dict) and is_class(bare(member))):
                 near.append(found)  # of the right kind, and wrong inside
         if fitting:
             return min(fitting, key=lambda entry: entry[0])[1]
@@ -280,13 +308,7 @@ def _tried(hook: Hook, member: Any, value: Any) -> Any:
 
 def _surplus(member: Any, value: Any) -> int:
     """Count the keys of `value` that a class does not declare."""
-    if not is_class(member):
+    member = bare(member)
+    if not is_class(member) or not isinstance(value, dict):
         return 0
-    plain = get_origin(member) or member
-    if attrs.has(plain):
-        declared = {field.name for field in attrs.fields(plain)}
-    elif dataclasses.is_dataclass(plain):
-        declared = {field.name for field in dataclasses.fields(plain)}
-    else:
-        declared = set(plain.__annotations__)
-    return len(set(value) - declared)
+    return len(set(value) - {declared.name for declared in members_of(member)})

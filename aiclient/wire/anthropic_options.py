@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from ..request import ChatOptions, PromptCache, ResponseFormat, Tool, ToolChoice
 from .anthropic_facts import Claude
-from .anthropic_schema import narrowed
 from .anthropic_thinking import encode_thinking
 from .notes import Notes
+from .schemas import format_schema, tool_schema
 
 __all__ = ["cache_ttl", "encode_options", "encode_sampling", "mark_cached"]
 
@@ -128,11 +128,10 @@ def _tool(tool: Tool, model: Claude, notes: Notes) -> Json:
     if tool.description:
         encoded["description"] = tool.description
     if tool.strict:
-        if model.schemas:
-            encoded["input_schema"] = _narrow(schema, f"the tool {tool.name}", notes)
-            encoded["strict"] = True
-        else:
+        if not model.schemas:
             notes.add("unsupported_setting", f"{model.name} has no strict tools", "tools.strict")
+        elif (fitting := tool_schema(tool, "anthropic", notes)) is not None:
+            encoded |= {"input_schema": fitting, "strict": True}
     return encoded
 
 
@@ -145,18 +144,8 @@ def _format(wanted: ResponseFormat | None, model: Claude, body: Json, notes: Not
         notes.add(
             "unsupported_setting", f"{model.name} has no structured outputs; ask in words", "response_format.schema"
         )
-    else:
-        schema = _narrow(wanted.schema, "the response format", notes)
+    elif (schema := format_schema(wanted, "anthropic", notes)) is not None:
         body.setdefault("output_config", {})["format"] = {"type": "json_schema", "schema": schema}
-
-
-def _narrow(schema: Any, what: str, notes: Notes) -> Json:
-    taken, moved = narrowed(schema)
-    if moved:
-        notes.add(
-            "changed_schema", f"{', '.join(moved)} in the schema of {what} bind nobody here; the descriptions tell them"
-        )
-    return taken
 
 
 # --- prompt caching ---

@@ -19,6 +19,7 @@ from .cohere_stream import CohereDecoder
 from .jsons import dumps, named
 from .notes import Notes
 from .openai_answer import json_object
+from .schemas import format_schema, tool_schema
 from .toolcalls import whole_calls
 
 __all__ = ["CohereChat"]
@@ -52,7 +53,7 @@ class CohereChat:
         _sampling(options, body, notes)
         _tools(options, body, notes)
         if options.response_format is not None:
-            body["response_format"] = _format(options)
+            body["response_format"] = _format(options, notes)
         if options.reasoning is not None:
             body["thinking"] = _thinking(options.reasoning, notes)
         for setting in _UNSUPPORTED:
@@ -118,30 +119,34 @@ def _tools(options: ChatOptions, body: Json, notes: Notes) -> None:
         return
     if choice is not None and choice.mode == "named":
         tools = tuple(tool for tool in tools if tool.name == choice.name)
-    body["tools"] = [_tool(tool) for tool in tools]
+    body["tools"] = [_tool(tool, tool.parameters) for tool in tools]
     strict = [bool(tool.strict) for tool in tools]
     if any(strict):
-        body["strict_tools"] = True
-        if not all(strict):
-            notes.add(
-                "rounded_setting", "Cohere is strict about all tools or none: all became strict", "tools[].strict"
-            )
+        fitting = [tool_schema(tool, "cohere", notes) for tool in tools]
+        if all(schema is not None for schema in fitting):
+            body["tools"] = [_tool(tool, schema or {}) for tool, schema in zip(tools, fitting, strict=True)]
+            body["strict_tools"] = True
+            if not all(strict):
+                notes.add(
+                    "rounded_setting", "Cohere is strict about all tools or none: all became strict", "tools[].strict"
+                )
     if choice is not None and choice.mode != "auto":
         body["tool_choice"] = "NONE" if choice.mode == "none" else "REQUIRED"
 
 
-def _tool(tool: Tool) -> Json:
-    function: Json = {"name": tool.name, "parameters": tool.parameters}
+def _tool(tool: Tool, parameters: Mapping[str, Any]) -> Json:
+    function: Json = {"name": tool.name, "parameters": parameters}
     if tool.description:
         function["description"] = tool.description
     return {"type": "function", "function": function}
 
 
-def _format(options: ChatOptions) -> Json:
+def _format(options: ChatOptions, notes: Notes) -> Json:
     wanted = options.response_format
     assert wanted is not None
     if wanted.kind == "schema":
-        return {"type": "json_object", "json_schema": wanted.schema}
+        schema = format_schema(wanted, "cohere", notes)
+        return {"type": "json_object", **({"json_schema": schema} if schema is not None else {})}
     return {"type": "text" if wanted.kind == "text" else "json_object"}
 
 

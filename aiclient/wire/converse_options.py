@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from ..request import ChatOptions, ResponseFormat, Tool, ToolChoice
 from .anthropic_options import encode_sampling
-from .anthropic_schema import narrowed
 from .converse_facts import Served
 from .converse_thinking import encode_thinking
 from .jsons import dumps
 from .notes import Notes
+from .schemas import format_schema, tool_schema
 
 __all__ = ["encode_options"]
 
@@ -158,11 +158,10 @@ def _tool(tool: Tool, model: Served, notes: Notes) -> Json:
     if tool.description:
         spec["description"] = tool.description
     if tool.strict:
-        if model.claude.schemas:
-            spec["inputSchema"] = {"json": _narrow(schema, f"the tool {tool.name}", notes)}
-            spec["strict"] = True
-        else:
+        if not model.claude.schemas:
             notes.add("unsupported_setting", f"{model.name} has no strict tools", "tools.strict")
+        elif (fitting := tool_schema(tool, "bedrock", notes)) is not None:
+            spec |= {"inputSchema": {"json": fitting}, "strict": True}
     return {"toolSpec": spec}
 
 
@@ -176,16 +175,6 @@ def _format(wanted: ResponseFormat | None, model: Served, body: Json, notes: Not
         notes.add(
             "unsupported_setting", f"{model.name} has no structured outputs; ask in words", "response_format.schema"
         )
-    else:
-        schema = dumps(_narrow(wanted.schema, "the response format", notes)).decode()
-        structure = {"jsonSchema": {"name": wanted.name, "schema": schema}}
+    elif (schema := format_schema(wanted, "bedrock", notes)) is not None:
+        structure = {"jsonSchema": {"name": wanted.name, "schema": dumps(schema).decode()}}
         body.setdefault("outputConfig", {})["textFormat"] = {"type": "json_schema", "structure": structure}
-
-
-def _narrow(schema: Any, what: str, notes: Notes) -> Json:
-    taken, moved = narrowed(schema)
-    if moved:
-        notes.add(
-            "changed_schema", f"{', '.join(moved)} in the schema of {what} bind nobody here; the descriptions tell them"
-        )
-    return taken

@@ -13,7 +13,8 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from ..errors import InvalidRequestError, UnsupportedFeatureError
-from ..request import ChatOptions, ChatRequest, HTTPCall, Reasoning, Tool, ToolChoice
+from ..lowering import lowered
+from ..request import ChatOptions, ChatRequest, HTTPCall, Reasoning, ResponseFormat, Tool, ToolChoice
 from ..response import ChatResponse
 from .codec import Encoded
 from .gemini_answer import decode_answer
@@ -21,6 +22,7 @@ from .gemini_contents import ContentsEncoder, is_older
 from .gemini_stream import GeminiDecoder
 from .jsons import dumps
 from .notes import Notes
+from .schemas import format_schema, tool_schema
 
 __all__ = ["JSON_HEADERS", "GeminiWire", "extra_of", "model_path"]
 
@@ -91,7 +93,7 @@ class GeminiWire:
         if system:
             body["systemInstruction"] = {"parts": system}
         if options.tools:
-            body["tools"] = [{"functionDeclarations": [_declared(tool) for tool in options.tools]}]
+            body["tools"] = [{"functionDeclarations": [_declared(tool, notes) for tool in options.tools]}]
             if (config := _calling(options.tool_choice, options.tools)) is not None:
                 body["toolConfig"] = {"functionCallingConfig": config}
         if config := self._generation(options, model, notes):
@@ -121,7 +123,7 @@ class GeminiWire:
         if options.response_format is not None and options.response_format.kind != "text":
             config["responseMimeType"] = "application/json"
             # `responseJsonSchema` takes JSON Schema; the older `responseSchema` only a dialect ("Structured output").
-            config["responseJsonSchema"] = options.response_format.schema
+            config["responseJsonSchema"] = _format(options.response_format, notes)
         if options.reasoning is not None:
             config["thinkingConfig"] = _thinking(options.reasoning, model, notes) or None
         return {name: value for name, value in config.items() if value is not None}
@@ -197,13 +199,23 @@ def _merged(have: Mapping[str, Any], more: Mapping[str, Any]) -> Json:
     return result
 
 
-def _declared(tool: Tool) -> Json:
+def _declared(tool: Tool, notes: Notes) -> Json:
     # `parametersJsonSchema` takes JSON Schema with $ref and additionalProperties, `parameters` only Google's dialect of
     # OpenAPI; one excludes the other ("FunctionDeclaration", ai.google.dev/api/caching).
-    declared: Json = {"name": tool.name, "parametersJsonSchema": tool.parameters}
+    fitting = tool_schema(tool, "gemini", notes) if tool.strict else None
+    schema = lowered(tool.parameters, "gemini").schema if fitting is None else fitting
+    declared: Json = {"name": tool.name, "parametersJsonSchema": schema}
     if tool.description:
         declared["description"] = tool.description
     return declared
+
+
+def _format(wanted: ResponseFormat, notes: Notes) -> Json | None:
+    """Return the schema of the answer; one that may not be followed is sent all the same: it is refused nowhere."""
+    if wanted.schema is None:
+        return None
+    fitting = format_schema(wanted, "gemini", notes)
+    return lowered(wanted.schema, "gemini").schema if fitting is None else fitting
 
 
 def _calling(choice: ToolChoice | None, tools: tuple[Tool, ...]) -> Json | None:

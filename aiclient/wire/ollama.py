@@ -35,6 +35,7 @@ from .notes import Notes
 from .ollama_stream import OllamaDecoder, finish, moment, parts_of, usage
 from .openai_answer import json_object
 from .openai_parts import parted_url
+from .schemas import format_schema
 
 __all__ = ["OllamaChat", "OllamaEmbeddings", "decode_models", "encode_models"]
 
@@ -86,7 +87,7 @@ class OllamaChat:
     def _format(self, options: ChatOptions, body: Json, notes: Notes) -> None:
         form = options.response_format
         if form is not None and form.kind != "text":
-            body["format"] = "json" if form.kind == "json" else form.schema
+            body["format"] = "json" if form.schema is None else format_schema(form, "llamacpp", notes)
 
     def decode(self, status: int, headers: Mapping[str, str], body: bytes) -> ChatResponse:
         """Return the answer that a body holds."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..chunks import Fold
 from ..errors import InvalidRequestError, ProtocolError
+from ..lowering import lowered
 from ..request import ChatOptions, ChatRequest, HTTPCall, PromptCache, ResponseFormat, Tool, ToolChoice
 from ..response import ChatResponse
 from .codec import Encoded
@@ -20,8 +21,9 @@ from .openai_answer import decode_answer
 from .openai_chat_stream import OpenAIChatDecoder
 from .openai_messages import MessageEncoder
 from .profiles import OPENAI, Profile
+from .schemas import format_schema, tool_schema
 
-__all__ = ["OpenAIChat"]
+__all__ = ["OpenAIChat", "answer_schema", "extra_of", "parameters_of"]
 
 Json = dict[str, Any]
 
@@ -124,7 +126,7 @@ class OpenAIChat:
 
     def _tools(self, options: ChatOptions, body: Json, notes: Notes) -> None:
         if options.tools:
-            body["tools"] = [_tool(tool) for tool in options.tools]
+            body["tools"] = [_tool(tool, self.profile, notes) for tool in options.tools]
         if options.tool_choice is not None:
             body["tool_choice"] = self._choice(options.tool_choice, notes)
         if options.parallel_tool_calls is not None:
@@ -173,22 +175,37 @@ class OpenAIChat:
         if wanted.kind == "text":
             return {"type": "text"}
         if wanted.kind == "schema" and self.profile.json_schema:
-            schema = {"name": wanted.name, "schema": wanted.schema, "strict": wanted.strict}
-            return {
-                "type": "json_schema",
-                "json_schema": {key: item for key, item in schema.items() if item is not None},
-            }
+            return {"type": "json_schema", "json_schema": answer_schema(wanted, self.profile, notes)}
         if wanted.kind == "schema":
             notes.unsupported("response_format.schema", "any JSON object was asked for instead")
         return {"type": "json_object"}
 
 
-def _tool(tool: Tool) -> Json:
-    function: Json = {"name": tool.name, "parameters": tool.parameters}
+def answer_schema(wanted: ResponseFormat, profile: Profile, notes: Notes) -> Json:
+    """Return name, schema and strictness of an answer, each where it is said."""
+    schema, strict = wanted.schema, wanted.strict
+    if strict or profile.grammar:
+        fitting = format_schema(wanted, profile.schemas, notes)
+        schema, strict = (schema, False) if fitting is None else (fitting, strict)
+    said = {"name": wanted.name, "schema": schema, "strict": strict}
+    return {key: item for key, item in said.items() if item is not None}
+
+
+def parameters_of(tool: Tool, profile: Profile, notes: Notes) -> tuple[Any, bool | None]:
+    """Return the schema of a tool's parameters, and whether it is to be kept to the letter."""
+    if not tool.strict:
+        return (lowered(tool.parameters, profile.schemas).schema if profile.grammar else tool.parameters), tool.strict
+    fitting = tool_schema(tool, profile.schemas, notes) if profile.schemas != "generic" else dict(tool.parameters)
+    return (tool.parameters, False) if fitting is None else (fitting, True)
+
+
+def _tool(tool: Tool, profile: Profile, notes: Notes) -> Json:
+    parameters, strict = parameters_of(tool, profile, notes)
+    function: Json = {"name": tool.name, "parameters": parameters}
     if tool.description:
         function["description"] = tool.description
-    if tool.strict is not None:
-        function["strict"] = tool.strict
+    if strict is not None:
+        function["strict"] = strict
     return {"type": "function", "function": function}
 
 

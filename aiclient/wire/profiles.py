@@ -45,6 +45,8 @@ class Profile:
         assistant_after_tools: Whether only the assistant may speak after a tool's result.
         longest_tool_id: Characters of the longest id of a tool call; longer ones are cut.
         tool_id_length: Letters and digits that the id of a tool call must have; None takes any id.
+        schemas: The dialect of JSON Schema in which tools and answers can be strict (`dialects.DIALECTS`).
+        grammar: Whether every schema is made a grammar, whether or not it is to be strict.
         always: Fields that go with every chat request, unless `extra` holds them.
     """
 
@@ -73,6 +75,8 @@ class Profile:
     assistant_after_tools: bool = False
     longest_tool_id: int | None = None
     tool_id_length: int | None = None
+    schemas: str = "generic"
+    grammar: bool = False
     always: Mapping[str, Any] = field(factory=dict)
 
 
@@ -85,6 +89,7 @@ OPENAI: Final = Profile(
     base64=True,
     embeddings_limit=2048,  # "Create embeddings", OpenAI API reference: the input array must be 2048 dimensions or less
     longest_tool_id=40,  # "string too long. Expected a string with maximum length 40": github anomalyco/opencode issue 12653
+    schemas="openai",
 )
 
 COMPATIBLE: Final = Profile(name="compatible", video=True)
@@ -101,6 +106,8 @@ PROFILES: Final[dict[str, Profile]] = {
             developer_role=True,
             base64=True,
             longest_tool_id=40,  # the same words as OpenAI: github Portkey-AI/gateway issue 1062
+            # "Structured outputs", learn.microsoft.com/azure/ai-foundry/openai/how-to/structured-outputs, read 2026-11
+            schemas="openai",
         ),
         Profile(
             name="deepseek",
@@ -127,6 +134,7 @@ PROFILES: Final[dict[str, Profile]] = {
             prefix=True,  # "Prefix", docs.mistral.ai/capabilities/completion; 0f683c50db4f names the field
             assistant_after_tools=True,  # "Unexpected role 'user' after role 'tool'": 0f683c50db4f; code 3230
             dimensions="output_dimension",  # EmbeddingRequest of the SDK
+            schemas="mistral",
             tool_id_length=9,  # "must be a-z, A-Z, 0-9, with a length of 9": github anomalyco/opencode issue 1680; code 3280
         ),
         Profile(
@@ -137,7 +145,8 @@ PROFILES: Final[dict[str, Profile]] = {
             parallel_tool_calls=False,
             lacks=frozenset({"frequency_penalty", "presence_penalty", "service_tier"}),
         ),
-        Profile(name="llamacpp", top_k=True),  # github ggml-org/llama.cpp 00dc8057ab28, tools/server/README.md
+        # github ggml-org/llama.cpp 00dc8057ab28, tools/server/README.md
+        Profile(name="llamacpp", top_k=True, schemas="llamacpp", grammar=True),
         Profile(
             name="minimax",
             max_tokens="max_completion_tokens",  # java.agentscope.io, "MiniMax", read 2026-11: max_tokens is deprecated

@@ -22,7 +22,7 @@ from ..response import ChatResponse
 from .codec import Encoded
 from .jsons import dumps
 from .notes import Notes
-from .openai_chat import extra_of
+from .openai_chat import answer_schema, extra_of, parameters_of
 from .profiles import OPENAI, Profile
 from .responses_decode import decode_count, decode_response
 from .responses_items import ItemEncoder
@@ -173,7 +173,10 @@ class ResponsesWire:
     def _tools(self, options: ChatOptions, body: Json, extra: Json, notes: Notes) -> None:
         """Add the caller's functions, then the service's own tools as `extra` has them."""
         built_in = extra.pop("tools", None)
-        tools = [*map(_tool, options.tools), *(built_in if isinstance(built_in, (list, tuple)) else ())]
+        tools = [
+            *(_tool(tool, self.profile, notes) for tool in options.tools),
+            *(built_in if isinstance(built_in, (list, tuple)) else ()),
+        ]
         if tools:
             body["tools"] = tools
         if options.tool_choice is not None:
@@ -212,22 +215,22 @@ class ResponsesWire:
         if wanted.kind == "text":
             return {"type": "text"}
         if wanted.kind == "schema" and self.profile.json_schema:
-            schema = {"name": wanted.name, "schema": wanted.schema, "strict": wanted.strict}
-            return {"type": "json_schema", **{key: item for key, item in schema.items() if item is not None}}
+            return {"type": "json_schema", **answer_schema(wanted, self.profile, notes)}
         if wanted.kind == "schema":
             notes.unsupported("response_format.schema", "any JSON object was asked for instead")
         return {"type": "json_object"}
 
 
-def _tool(tool: Tool) -> Json:
+def _tool(tool: Tool, profile: Profile, notes: Notes) -> Json:
     """Return a function in the flat form; this protocol is strict unless told otherwise ("Function calling" guide)."""
     described = {"description": tool.description} if tool.description else {}
+    parameters, strict = parameters_of(tool, profile, notes)
     return {
         "type": "function",
         "name": tool.name,
         **described,
-        "parameters": tool.parameters,
-        "strict": bool(tool.strict),
+        "parameters": parameters,
+        "strict": bool(strict),
     }
 
 

@@ -40,7 +40,10 @@ from aiclient.wire.profiles import COMPATIBLE, OPENAI, PROFILES
 SPECS = pathlib.Path(__file__).parents[3] / "shared" / "specs"
 PNG = b"\x89PNG\r\n\x1a\n"
 WEATHER = Tool(
-    "weather", "Tells the weather.", {"type": "object", "properties": {"city": {"type": "string"}}}, strict=True
+    "weather",
+    "Tells the weather.",
+    {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False},
+    strict=True,
 )
 CALL = ToolCall("c1", "weather", '{"city":"Paris"}')
 
@@ -83,11 +86,11 @@ def test_a_plain_question_is_a_plain_request():
         ({"response_format": ResponseFormat()}, {"response_format": {"type": "text"}}),
         ({"response_format": ResponseFormat("json")}, {"response_format": {"type": "json_object"}}),
         (
-            {"response_format": ResponseFormat("schema", {"type": "object"}, "point", strict=True)},
+            {"response_format": ResponseFormat("schema", WEATHER.parameters, "point", strict=True)},
             {
                 "response_format": {
                     "type": "json_schema",
-                    "json_schema": {"name": "point", "schema": {"type": "object"}, "strict": True},
+                    "json_schema": {"name": "point", "schema": WEATHER.parameters, "strict": True},
                 }
             },
         ),
@@ -110,7 +113,7 @@ def test_tools_are_offered():
             "function": {
                 "name": "weather",
                 "description": "Tells the weather.",
-                "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+                "parameters": WEATHER.parameters,
                 "strict": True,
             },
         },

@@ -30,7 +30,12 @@ from aiclient.wire.responses import ResponsesWire
 
 SPECS = pathlib.Path(__file__).parents[3] / "shared" / "specs"
 PNG = b"\x89PNG\r\n\x1a\n"
-SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
+SCHEMA = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
 WEATHER = Tool("weather", "Tells the weather.", SCHEMA, strict=True)
 CALL = ToolCall("c1", "weather", '{"city":"Paris"}')
 SEALED = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAA"}
