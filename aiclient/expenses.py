@@ -12,7 +12,7 @@ from . import fields
 from .records import Record
 from .response import Attempt, Cost
 
-__all__ = ["NOTHING", "Expense", "expense_of", "expense_of_outcome", "unpriced"]
+__all__ = ["NOTHING", "Expense", "expense_of", "expense_of_outcome", "shown", "unpriced"]
 
 
 @frozen(repr=False)
@@ -46,6 +46,16 @@ class Expense(Record):
 
 
 NOTHING: Final = Expense()
+
+
+def shown(usd: Decimal) -> str:
+    """Return dollars for people: no zeros at the end, and no exponent.
+
+    Example:
+        >>> shown(Decimal("0.0500")), shown(Decimal(100))
+        ('$0.05', '$100')
+    """
+    return f"${usd.normalize():f}"
 
 
 def expense_of(attempts: Iterable[Attempt], cost: Cost | None = None) -> Expense:

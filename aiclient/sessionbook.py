@@ -14,7 +14,7 @@ from .clock import Clock
 from .context import CallContext, CallEvent
 from .ends import End
 from .errors import ConfigError
-from .expenses import NOTHING, Expense
+from .expenses import NOTHING, Expense, shown
 from .forks import own_lock
 from .gate import Alarm, uninterrupted
 from .provider import Layer, Provider, R, observed
@@ -48,7 +48,7 @@ class SpendingAlert:
     at: float
 
     def __str__(self) -> str:
-        return f"{self.threshold:.0%} of the session's ${self.budget:f} is spent: ${self.spent:f}"
+        return f"{self.threshold:.0%} of the session's {shown(self.budget)} is spent: {shown(self.spent)}"
 
 
 OnSpent: TypeAlias = Callable[[SpendingAlert], Awaitable[object] | object]

@@ -10,6 +10,7 @@ from attrs import evolve
 from .bulk import Items
 from .conversation import Conversation, Turn
 from .errors import BudgetExceededError, ConfigError
+from .expenses import shown
 from .messages import Message
 from .middleware.budget import Budget
 from .middleware.dry_run import DryRun
@@ -123,7 +124,7 @@ class SessionState:
         left = self.remaining
         if left is not None and most > left:
             raise BudgetExceededError(
-                f"{len(found)} items could cost ${most:f} together, and ${left:f} of the session's budget are left",
+                f"{len(found)} items could cost {shown(most)} together, and {shown(left)} of the session's budget are left",
                 kind="usd",
             )
         return found

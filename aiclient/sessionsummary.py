@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from attrs import asdict, frozen
 
 from .errors import ConfigError
-from .expenses import NOTHING, Expense
+from .expenses import NOTHING, Expense, shown
 from .sessionrows import ModelShare, SessionRow
 
 __all__ = ["Projection", "SessionSummary", "Spread", "summary_of"]
@@ -220,12 +220,12 @@ def _requests(summary: SessionSummary) -> str:
 def _money(summary: SessionSummary) -> str:
     text = _usd(summary.expense)
     if summary.budget_usd is not None:
-        text += f" of ${summary.budget_usd:f}, ${summary.budget_remaining or 0:f} left"
+        text += f" of {shown(summary.budget_usd)}, {shown(summary.budget_remaining or Decimal(0))} left"
     saved = summary.expense.saved
-    return f"{text}, ${saved:f} saved by caches" if saved else text
+    return f"{text}, {shown(saved)} saved by caches" if saved else text
 
 
 def _usd(expense: Expense) -> str:
     known = expense.known
-    text = "price not known" if known is None else f"${known:f}{' (partly estimated)' if expense.estimated else ''}"
+    text = "price not known" if known is None else f"{shown(known)}{' (partly estimated)' if expense.estimated else ''}"
     return f"{text}, {expense.unpriced} exchanges without a price" if expense.unpriced and known is not None else text

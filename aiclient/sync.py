@@ -190,7 +190,7 @@ class Client:
         """Begin a conversation that keeps its history, budget and figures; see AsyncSession for the options."""
         from .syncsession import Session  # noqa: PLC0415  # most programs need none
 
-        return Session(self._async.session(**options), self._thread)
+        return Session(self._async.session(**options), self._thread, self)
 
     def dry_run(self, prompt: Prompt, /, *, stream: bool = False) -> DryRunReport:
         """Send nothing, and return what would have been sent; see AsyncClient.dry_run."""

@@ -42,8 +42,9 @@ class Session(SessionView):
         Paris 2
     """
 
-    def __init__(self, session: AsyncSession, thread: LoopThread) -> None:
+    def __init__(self, session: AsyncSession, thread: LoopThread, client: Client) -> None:
         self._async, self._thread = session, thread
+        self._client = client  # kept alive: its thread ends with it
 
     @property
     def _state(self) -> SessionState:
@@ -93,7 +94,7 @@ class Session(SessionView):
     def from_dict(cls, data: Mapping[str, Any], client: Client, **options: Any) -> Self:
         """Return the session that `export_to_dict` gave, over `client`; see AsyncSession.from_dict."""
         made = AsyncSession.from_dict(data, client._async, **options)  # noqa: SLF001  # what that is the facade of
-        return cls(made, client._thread)  # noqa: SLF001  # as above
+        return cls(made, client._thread, client)  # noqa: SLF001  # as above
 
     @classmethod
     def from_json(cls, path: str | os.PathLike[str], client: Client, **options: Any) -> Self:

@@ -28,7 +28,7 @@ from aiclient import (
     ToolCall,
     resilient,
 )
-from aiclient.middleware import Cache, Defaults, Hedge, Retry
+from aiclient.middleware import Cache, Defaults, Hedge, Retry, SingleFlight
 from aiclient.testutil import FakeClock, MockProvider
 
 pytestmark = pytest.mark.anyio
@@ -500,7 +500,25 @@ async def test_progress_of_a_batch_tells_what_it_cost():
     assert told == [(1, 2), (2, 4)]
 
 
-async def test_the_exchange_of_a_lost_race_is_added_to_its_row_when_it_ends():
+async def test_an_exchange_that_outlives_its_request_is_added_to_its_row_when_it_ends():
+    mock = Gated()
+    client = AsyncClient(mock, prices=DOLLAR_A_TOKEN).use(SingleFlight())
+    options = {"max_tokens": 5, "temperature": 0}
+    first, second = client.session(budget_usd=100, **options), client.session(**options)
+    one, two = asyncio.ensure_future(first.chat("x")), asyncio.ensure_future(second.chat("x"))
+    await turns()
+    one.cancel()
+    await asyncio.wait([one])
+    assert (first.rows[0].outcome, first.expense.unpriced) == ("cancelled", 1)
+    mock.gate.set()
+    await two
+    await turns()
+    assert [(row.outcome, row.attempts, row.expense.usd) for row in first.rows] == [("cancelled", 1, 2)]
+    assert [(row.shared, row.attempts, row.expense.usd) for row in second.rows] == [(True, 0, 0)]
+    assert (first.expense.unpriced, first.budget_remaining) == (0, 98)
+
+
+async def test_the_exchange_of_a_lost_race_is_in_its_row():
     class Slow(MockProvider):
         def __init__(self):
             super().__init__(chat_func=self.answer)

@@ -115,11 +115,11 @@ def test_the_table_shows_everything_that_there_is():
     ]
     assert str(figures(*rows, budget=Decimal(2), left=Decimal(1))).splitlines() == [
         "session s: 4 requests, 2 completed, 1 failed (server 1), 1 cancelled, 1 dry",
-        "  cost      $1.00 of $2, $1 left",
+        "  cost      $1 of $2, $1 left",
         "  each      $0.25 to $0.5, mean $0.375",
         "  time      0 s to 1 s, mean 0.5 s",
         "  tokens    20 in, 0 out",
-        "  a:m: 4 exchanges, $1.00",
+        "  a:m: 4 exchanges, $1",
     ]
 
 

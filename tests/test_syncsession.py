@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -136,6 +137,12 @@ def test_ctrl_c_cancels_the_call_and_gives_its_turn_back(ctrl_c_works):
             session.chat("stop")
         assert session.chat("go on").message.content == "fine"
         assert [row.outcome for row in session.rows] == ["cancelled", "completed"]
+
+
+def test_a_session_keeps_its_client_alive():
+    session = Client(MockProvider(echo)).session()
+    gc.collect()
+    assert session.chat("x").message.content == "X"
 
 
 def test_the_repr_says_how_many_requests(client):

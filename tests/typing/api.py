@@ -304,6 +304,15 @@ def looked_on(client: Client) -> None:
     assert_type(memory.snapshot().calls.duration.p95, float | None)
 
 
+def conversation(client: Client) -> None:
+    with client.session(budget_usd=1.0, system="Be brief.", temperature=0.5, use=[Retry()]) as session:
+        assert_type(session.chat("hi", max_tokens=5), ChatResponse)
+        assert_type(session.batch_generate(["a"]).values, list[ChatResponse])
+        session.set_alert(0.8, lambda alert: print(alert.spent))
+        assert_type(session.project(10).fits, bool | None)
+        assert_type(aiclient.Session.from_dict(session.export_to_dict(), client), aiclient.Session)
+
+
 def errors(error: aiclient.AIClientError) -> None:
     assert_type(error.retryable, bool)
     assert_type(error.retry_after, float | None)
