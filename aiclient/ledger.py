@@ -121,9 +121,20 @@ class Ledger:
 
     # --- for its owner ---
 
-    def funds(self, account: Account) -> Funds:
-        """Return what an account holds, as far as this process knows."""
-        found = self._books.find(account.key, Funds.of)
+    def funds(self, account: Account, now: float | None = None) -> Funds:
+        """Return what an account holds, as far as this process knows.
+
+        Args:
+            account: Whose.
+            now: Count what has lapsed by then as spent, in seconds since the epoch; of a ledger in memory.
+        """
+
+        def read(balance: Balance) -> Funds:
+            if now is not None and self.at_once:
+                balance.lapse(now)
+            return Funds.of(balance)
+
+        found = self._books.find(account.key, read)
         return Funds(resets_at=account.resets_at) if found is None else found
 
     def alerts(self, name: str | None = None) -> tuple[BudgetAlert, ...]:

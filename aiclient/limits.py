@@ -80,7 +80,7 @@ class Limit:
         ConfigError: An option is not what it must be, or nothing is limited.
     """
 
-    usd: Any = None
+    usd: Decimal | str | float | None = None
     tokens: int | None = None
     per: str | None = None
     period: Period = "total"

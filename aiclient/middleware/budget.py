@@ -135,7 +135,8 @@ class Budget(Layer):
 
     def funds(self, value: str | None = None) -> Funds:
         """Return what is spent and reserved under the first limit, in this period: of `value`, a user, tag or the like."""
-        return self.ledger.funds(account_of(self.limits[0], value, self._seen.time()))
+        now = self._seen.time()
+        return self.ledger.funds(account_of(self.limits[0], value, now), now)
 
     @property
     def spent(self) -> Decimal:

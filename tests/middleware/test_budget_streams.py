@@ -109,13 +109,14 @@ async def test_a_stream_that_is_tried_again_counts_both():
     assert budget.ledger.report().rows[0]["requests"] == 2
 
 
-async def test_a_stream_that_was_dropped_gives_its_reservation_back_in_time():
+async def test_a_stream_that_was_dropped_counts_as_spent_when_its_time_is_over():
     budget, clock = Budget(usd=10), FakeClock()
     opened_stream = await stream([budget], (WORD, ended(1)), clock=clock)
     with pytest.warns(ResourceWarning, match="unclosed"):
         del opened_stream
     assert sums(budget) == (0, 3)
     clock.advance(4000)
+    assert sums(budget) == (3, 0)
     await collect(stream([budget], (WORD, ended(1)), clock=clock))
     assert sums(budget) == (3 + 1, 0)
 

@@ -23,6 +23,7 @@ from aiclient import (
     EmbeddingResponse,
     End,
     Layer,
+    Limit,
     Message,
     Middleware,
     OpenStream,
@@ -45,6 +46,7 @@ from aiclient import (
 )
 from aiclient.middleware import (
     ArmState,
+    Budget,
     CircuitBreaker,
     Defaults,
     DryRun,
@@ -276,6 +278,22 @@ def several(one: Provider, other: Provider) -> None:
     assert_type(several.status(), tuple[aiclient.FailoverState, ...])
     assert_type(several.remove("openai"), Provider)
     Client(several)
+
+
+async def told(alert: aiclient.BudgetAlert) -> None:
+    assert_type(alert.spent, Decimal | int)
+
+
+async def budgets(client: Client) -> None:
+    ledger = aiclient.Ledger(store=aiclient.SQLiteStore("ledger.db"), on_store_error="0.50")
+    budget = Budget(Limit(usd="5", per="user", period="day"), Limit(tokens=10_000), on_alert=told, ledger=ledger)
+    client.use(budget, Budget(usd=1, name="other", on_alert=lambda alert: print(alert)))
+    assert_type(budget.spent, Decimal)
+    assert_type(budget.remaining, Decimal | None)
+    assert_type(budget.funds("alice").reserved_tokens, int)
+    assert_type(ledger.alerts(), tuple[aiclient.BudgetAlert, ...])
+    assert_type(ledger.report(by=["user"]).to_csv(), str)
+    assert_type(await ledger.reset("other"), int)
 
 
 def many(client: Client) -> None:
