@@ -7,6 +7,7 @@ value is passed on as it is.
 
 from __future__ import annotations
 
+import enum
 import functools
 import json
 import typing
@@ -21,7 +22,6 @@ from .jsontypes import (
     SCALARS,
     is_annotated,
     is_array,
-    is_enum,
     is_fixed,
     is_literal,
     is_mapping,
@@ -135,7 +135,7 @@ def _converter(*, closed: bool) -> Converter:
     converter.register_structure_hook_factory(is_annotated, functools.partial(_annotated_hook, converter))
     converter.register_structure_hook_factory(is_mapping, functools.partial(_mapping_hook, converter))
     converter.register_structure_hook_factory(is_array, functools.partial(_array_hook, converter))
-    converter.register_structure_hook_func(is_enum, read_enum)
+    converter.register_structure_hook(enum.Enum, read_enum)
     converter.register_structure_hook_func(is_literal, read_literal)
     converter.register_structure_hook_factory(is_union, functools.partial(_union_hook, converter))
     return converter

@@ -68,7 +68,8 @@ class MetricEvent:
         kind: `attempt` (an exchange has ended), `retry`, `fallback`, `hedge`, `breaker`, `cache`, `queue` (a wait for a limit
             is over), `validation`, `budget`; others may come.
         category: Why.
-        detail: Of a breaker its new state, of a cache `hit`, `miss`, `shared`, `stored` or `store_failed`; else None.
+        detail: Of a breaker its new state, of a cache `hit`, `miss`, `shared`, `stored` or `store_failed`, of a validation
+            `retried`, `refreshed`, `warned` or `rejected`; else None.
         seconds: Of a queue how long the call waited, of a retry how long it will wait.
         attempt: The exchange that has ended, with its duration, first output, usage and cost: the one place where tokens
             and money are counted.

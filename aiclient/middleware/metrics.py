@@ -34,7 +34,7 @@ _METHODS: Final = ("record_request", "record_response", "record_stream_chunk", "
 
 _UNKNOWN: Final = ProviderInfo("unknown")
 
-_STATED: Final = frozenset({"breaker", "cache"})
+_STATED: Final = frozenset({"breaker", "cache", "validation"})
 """Events whose detail is one of a few words; that of others may hold names and numbers, which make no label."""
 
 

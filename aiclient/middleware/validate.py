@@ -142,7 +142,7 @@ class Validate(Layer):
         if self.buffer:
             return replay(await self._fitting(request, await whole_answer(request), whole_answer))
         stream = await inner.chat_stream(request)
-        if stream.partial.cached and self.mode == "strict":  # it is all there, and another can still be asked for
+        if self.mode == "strict" and stream.partial.cached:  # it is all there, and another can still be asked for
             return replay(await self._fitting(request, await collect(_opened(stream)), whole_answer))
 
         async def end(end: End) -> ChatResponse | None:

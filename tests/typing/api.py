@@ -65,6 +65,7 @@ from aiclient.middleware import (
     Retry,
     Target,
     Tracing,
+    Validate,
     middleware,
 )
 from aiclient.testutil import FakeClock, MockProvider
@@ -329,6 +330,27 @@ def conversation(client: Client) -> None:
         session.set_alert(0.8, lambda alert: print(alert.spent))
         assert_type(session.project(10).fits, bool | None)
         assert_type(aiclient.Session.from_dict(session.export_to_dict(), client), aiclient.Session)
+
+
+def held(client: Client) -> None:
+    def short(response: ChatResponse) -> str | None:
+        return None if len(response.message.content) < 100 else "too long"
+
+    async def judged(response: ChatResponse) -> bool:
+        return response.finish_reason == "stop"
+
+    client.use(
+        Validate(short, mode="warn"), Validate(judged), Validate(list[int], mode="retry", attempts=2, buffer=True)
+    )
+    client.derive(Validate({"type": "object"}), Validate(int | None))
+
+
+def looked_at(client: Client) -> None:
+    report = client.check(extra=[lambda: None, lambda: "no space left"], timeout=2)
+    assert_type(report.failed, tuple[aiclient.CheckResult, ...])
+    status = client.status(ask=True)
+    assert_type(status.ok, bool)
+    assert_type(status.services[0].spend_usd, Decimal | None)
 
 
 def errors(error: aiclient.AIClientError) -> None:
