@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
@@ -151,7 +151,7 @@ def standing_of(
         now: Seconds since the epoch.
     """
     circuit: Mapping[str, Any] = _circuit(details.get("breaker", ()), models) or {}
-    measured = details.get("metrics", ())
+    measured = _once(details.get("metrics", ()), _count)
     busiest = max(measured, key=_count, default=None)
     last = max(measured, key=lambda entry: entry.get("last_failure_at") or 0.0, default={})
     rate, attempts = _rate(measured)
@@ -222,8 +222,22 @@ def _headroom(details: Sections) -> Mapping[str, Any] | None:
 
 
 def _spend(details: Sections) -> Decimal | None:
-    for section, name in (("spend", "usd"), ("metrics", "cost_usd")):
-        amounts = [Decimal(str(one[name])) for one in details.get(section, ()) if one.get(name) is not None]
-        if amounts:
-            return sum(amounts, Decimal(0))
-    return None
+    """Return what a ledger has counted, else what metrics have."""
+    counted = _sum(details.get("spend", ()), "usd")
+    return _sum(details.get("metrics", ()), "cost_usd") if counted is None else counted
+
+
+def _sum(entries: Sequence[Mapping[str, Any]], name: str) -> Decimal | None:
+    def amount(entry: Mapping[str, Any]) -> Decimal:
+        return Decimal(str(entry[name]))
+
+    known = [entry for entry in entries if entry.get(name) is not None]
+    return sum(map(amount, _once(known, amount)), Decimal(0)) if known else None
+
+
+def _once(entries: Sequence[Mapping[str, Any]], weight: Callable[[Mapping[str, Any]], Any]) -> list[Mapping[str, Any]]:
+    """Return one entry for each model, the weightiest: several layers may have seen, and counted, the same calls."""
+    found: dict[Any, Mapping[str, Any]] = {}
+    for entry in sorted(entries, key=weight):
+        found[entry.get("model")] = entry
+    return list(found.values())

@@ -126,8 +126,16 @@ def test_what_is_left_is_the_least_of_all_limits(details, headroom):
 def test_a_ledger_knows_better_what_was_spent_than_metrics():
     metrics = [measured(cost_usd="0.5"), measured("n", cost_usd="0.25")]
     assert standing(metrics=metrics).spend_usd == Decimal("0.75")
-    assert standing(metrics=metrics, spend=[{"usd": "2"}, {"usd": Decimal(1)}]).spend_usd == 3
+    spend = [{"model": "m", "usd": "2"}, {"model": "n", "usd": Decimal(1)}]
+    assert standing(metrics=metrics, spend=spend).spend_usd == 3
     assert standing(metrics=[measured()]).spend_usd is None
+
+
+def test_what_several_layers_have_counted_counts_once():
+    metrics = [measured(count=4, rate=0.0, cost_usd="1"), measured(count=3, rate=0.0, cost_usd="0.5"), measured("n")]
+    found = standing(metrics=metrics, spend=[{"model": "m", "usd": "2"}, {"model": "m", "usd": "3"}])
+    assert found.spend_usd == 3 and found.success_rate == pytest.approx(10 / 14)
+    assert standing(metrics=metrics).spend_usd == 1
 
 
 def test_a_status_is_plain_json_and_money_stays_exact():

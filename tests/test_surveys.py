@@ -12,7 +12,9 @@ from aiclient.abilities import Health
 from aiclient.client import AsyncClient
 from aiclient.composition import Destination, Reports
 from aiclient.errors import AIClientError, ConfigError, UnsupportedFeatureError
+from aiclient.ledger import Ledger
 from aiclient.middleware import (
+    Budget,
     CircuitBreaker,
     Concurrency,
     Fallback,
@@ -94,6 +96,20 @@ async def test_circuit_limits_metrics_and_cost_come_together(clock):
     assert service.spend_usd > 0
     assert set(service.details) == {"metrics", "breaker", "rate_limit", "concurrency"}
     assert json.loads(json.dumps(status.to_dict()))["services"][0]["details"]["breaker"][0]["state"] == "open"
+
+
+async def test_what_a_budget_has_counted_is_the_spend_however_many_budgets_there_are():
+    a, b = MockProvider(fixtures.server_error(), name="a"), MockProvider("two words", name="b")
+    prices = {"mock-model": {"input": 1, "output": 1_000_000}}
+    ledger = Ledger()
+    client = AsyncClient(a, prices=prices).use(
+        Budget(usd=9, ledger=ledger), Budget(tokens=99, ledger=ledger), Fallback(b)
+    )
+    await client.new_request().user("hi").max_tokens(3).do()
+    first, second = (await client.status()).services
+    assert (first.spend_usd, round(second.spend_usd, 2)) == (0, 2)
+    assert [entry["failed"] for entry in first.details["spend"]] == [1, 1]
+    assert json.loads(json.dumps(second.to_dict()))["details"]["spend"][0]["usd"].startswith("2.0")
 
 
 async def test_a_service_that_recovers_is_well_again(clock):

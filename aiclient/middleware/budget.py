@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar, Final, TypeAlias, cast
 
 from ..clock import SYSTEM, Clock
+from ..composition import Destination
 from ..context import CallContext, CallEvent
 from ..errors import ConfigError
 from ..gate import Alarm, uninterrupted
@@ -163,6 +164,12 @@ class Budget(Layer):
     def alerts(self) -> tuple[BudgetAlert, ...]:
         """The alerts that have fired for limits of the first one's name, oldest first."""
         return self.ledger.alerts(self.limits[0].name)
+
+    def report(self, service: Destination, /) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """Return what the ledger's rows say that `service` took, for `client.status()`."""
+        rows = self.ledger.report(by=("provider", "model"))
+        what = ("model", "usd", "tokens", "requests", "failed")
+        return {"spend": [{name: row[name] for name in what} for row in rows if row["provider"] == service.provider]}
 
     # --- alerts ---
 

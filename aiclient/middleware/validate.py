@@ -60,7 +60,8 @@ class Validate(Layer):
     place of the last chunk, and what was read till then may be wrong; a stream that is left early is not checked. With
     `buffer=True` the whole answer is read and checked before the first chunk is handed out. `retry` needs that: without it, a
     stream is refused. Never checked: answers that call tools, the further ones of `n`, dry runs, and embeddings. Place:
-    outside cache, fallback and retry; inside a budget and whatever looks at the whole call.
+    outside cache, fallback and retry; inside whatever looks at the whole call. A budget inside holds each answer to its limit
+    by itself, one outside reserves for one answer and counts all.
 
     The errors hold nothing of the answer: they are made of the type or the schema. What a function says, or a class of your
     own when it refuses a value, is passed on as it is, to the caller and to the model.

@@ -10,6 +10,7 @@ import sys
 import threading
 
 import pytest
+from attrs import evolve
 
 from aiclient.attempt import chain
 from aiclient.chunks import ChatStreamChunk
@@ -17,6 +18,7 @@ from aiclient.client import AsyncClient
 from aiclient.composition import find
 from aiclient.context import CallContext
 from aiclient.errors import (
+    BudgetExceededError,
     ConfigError,
     ConnectError,
     ResponseValidationError,
@@ -25,8 +27,9 @@ from aiclient.errors import (
     UnsupportedFeatureError,
 )
 from aiclient.messages import Message, RefusalPart, TextPart
-from aiclient.middleware import Cache, DryRun, Fallback, Retry, SingleFlight, Validate
+from aiclient.middleware import Budget, Cache, DryRun, Fallback, Retry, SingleFlight, Validate
 from aiclient.opening import collect
+from aiclient.pricing import DictPrices
 from aiclient.provider import Layer, observed, opened
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest
 from aiclient.response import ChatResponse, Choice
@@ -340,6 +343,24 @@ async def test_around_a_fallback_and_retries_no_more_is_sent_than_the_attempts_l
     with pytest.raises((ResponseValidationError, ServerError)) as failed:
         await chat(chain([Validate(int, mode="retry", attempts=9), fallback, Retry(2, base=0)], mocks[0]), context)
     assert mocks[0].calls + mocks[1].calls == 1 + extras == len(failed.value.attempts)
+
+
+PRICES = DictPrices({"mock-model": {"input": 0, "output": 1_000_000}})  # a dollar for each word of an answer
+
+
+async def test_inside_a_budget_what_is_asked_again_is_counted_with_the_call():
+    budget, mock = Budget(usd=10), MockProvider(["no", "3"])
+    request = evolve(REQUEST, options=ChatOptions(max_tokens=5))
+    await chat(chain([budget, Validate(int, mode="retry")], mock), CallContext(prices=PRICES), request)
+    assert (budget.spent, budget.reserved, mock.calls) == (2, 0, 2)
+
+
+async def test_outside_a_budget_what_is_asked_again_has_to_fit_by_itself():
+    budget, mock = Budget(usd=5), MockProvider(["no", "3"])
+    request = evolve(REQUEST, options=ChatOptions(max_tokens=5))
+    with pytest.raises(BudgetExceededError):
+        await chat(chain([Validate(int, mode="retry"), budget], mock), CallContext(prices=PRICES), request)
+    assert (budget.spent, budget.reserved, mock.calls) == (1, 0, 1)
 
 
 # --- cached answers ---
