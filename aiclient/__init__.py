@@ -122,7 +122,17 @@ if TYPE_CHECKING:
         Tool,
         ToolChoice,
     )
-    from .response import Attempt, CallWarning, ChatResponse, Choice, Cost, EmbeddingResponse, RateLimitInfo, Usage
+    from .response import (
+        Attempt,
+        CallWarning,
+        ChatResponse,
+        Choice,
+        Cost,
+        EmbeddingResponse,
+        RateLimitInfo,
+        TypedResponse,
+        Usage,
+    )
     from .schema import json_schema
     from .secrets import SecretStr
     from .session import AsyncSession
@@ -282,6 +292,7 @@ __all__ = [
     "ToolCallDelta",
     "ToolChoice",
     "ToolResultPart",
+    "TypedResponse",
     "UnsupportedFeatureError",
     "Usage",
     "Verdict",
@@ -451,6 +462,7 @@ _WHERE = {
     "ToolCallDelta": ".chunks",
     "ToolChoice": ".request",
     "ToolResultPart": ".messages",
+    "TypedResponse": ".response",
     "UnsupportedFeatureError": ".errors",
     "Usage": ".response",
     "Verdict": ".errors",

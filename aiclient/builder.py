@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
 
 from attrs import evolve, field, frozen
 
@@ -14,16 +14,20 @@ from .errors import InvalidMessageError, InvalidRequestError, MediaError
 from .media import MediaSource
 from .messages import AudioPart, Content, DocumentPart, ImagePart, Message, Role, ToolCall, VideoPart, content_parts
 from .opening import OpenStream
-from .provider import Provider
+from .provider import Middleware, Provider
 from .request import ChatOptions, ChatRequest, PromptCache, Reasoning, ResponseFormat, Tool, ToolChoice, check
-from .response import ChatResponse
+from .response import ChatResponse, TypedResponse
 from .template import Template
 from .turns import said_after
 
 if TYPE_CHECKING:
+    from .output import OutputMode
     from .pricing import Estimate
 
 __all__ = ["AsyncRequestBuilder", "Fluent"]
+
+A = TypeVar("A", bound=ChatResponse)
+T = TypeVar("T")
 
 
 @frozen
@@ -271,17 +275,43 @@ def _one(what: str, *given: MediaSource | None) -> MediaSource:
 
 
 @frozen
-class AsyncRequestBuilder(Fluent):
-    """A request that is sent through an async client."""
+class AsyncRequestBuilder(Fluent, Generic[A]):
+    """A request that is sent through an async client; `do()` gives an `A`."""
 
     _provider: Provider
     _open: Callable[[ChatRequest], OpenStream] = field(repr=False)
     _rehearse: Callable[..., Awaitable[DryRunReport]] = field(repr=False)
     _appraise: Callable[..., Estimate] = field(repr=False)
+    _derived: Callable[[Middleware], AsyncRequestBuilder[Any]] = field(repr=False)
 
-    async def do(self) -> ChatResponse:
+    async def do(self) -> A:
         """Send it and return the whole answer."""
-        return await self._provider.chat(self.build())
+        return cast("A", await self._provider.chat(self.build()))
+
+    @overload
+    def output(
+        self, kind: type[T], *, mode: OutputMode = "auto", attempts: int = 3
+    ) -> AsyncRequestBuilder[TypedResponse[T]]: ...
+    @overload
+    def output(
+        self, kind: Any, *, mode: OutputMode = "auto", attempts: int = 3
+    ) -> AsyncRequestBuilder[TypedResponse[Any]]: ...
+    def output(self, kind: Any, *, mode: OutputMode = "auto", attempts: int = 3) -> AsyncRequestBuilder[Any]:
+        """Ask for an answer of this type, and give it as `response.output`; see `aiclient.output.Output`.
+
+        Args:
+            kind: A class, a dataclass, an attrs class, a TypedDict, `list[...]`, a union, `Literal`, a builtin, a pydantic
+                model.
+            mode: How the service is told; `auto` is what the model takes.
+            attempts: Answers asked for in all, when one does not fit. Default 3.
+
+        Raises:
+            ConfigError: The type has no JSON schema.
+        """
+        from .output import Output  # noqa: PLC0415  # brings schemas, which most requests do without
+
+        made = self._derived(Output(kind, mode=mode, attempts=attempts))
+        return evolve(made, messages=self._messages, options=self._options)
 
     def stream(self) -> OpenStream:
         """Return the stream to be opened: `async with` it, or `await` it. The request is checked at once."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, Self
 
 from attrs import define, evolve
 
 from .messages import Citation, Message, Part, ReasoningPart, RefusalPart, TextPart, ToolCall
 from .response import NO_USAGE, ChatResponse, Choice, FinishReason, Usage
 
-__all__ = ["ChatStreamChunk", "Fold", "ToolCallDelta"]
+__all__ = ["ChatStreamChunk", "Fold", "Growing", "ToolCallDelta"]
 
 
 @define
@@ -216,6 +216,23 @@ class _Answer:
     def reason(self) -> FinishReason | None:
         """Some services say `stop` after a forced tool call; what the caller has to do is to run the tool."""
         return "tool_calls" if self.finish_reason == "stop" and self.calls else self.finish_reason
+
+
+class Growing(Protocol):
+    """Makes a value of the chunks of one answer, as far as they have come."""
+
+    def see(self, chunk: ChatStreamChunk, /) -> None:
+        """Read on; must not raise."""
+        ...
+
+    def fresh(self) -> Self:
+        """Return another that has seen nothing, for a reader in another thread."""
+        ...
+
+    @property
+    def value(self) -> Any:
+        """What there is so far; None before anything came."""
+        ...
 
 
 class Fold:

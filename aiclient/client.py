@@ -182,9 +182,13 @@ class AsyncClient:
 
     # --- calls ---
 
-    def new_request(self) -> AsyncRequestBuilder:
+    def new_request(self) -> AsyncRequestBuilder[ChatResponse]:
         """Begin a request."""
-        return AsyncRequestBuilder(self, self.chat_stream, self.dry_run, self.estimate)
+
+        def derived(layer: Middleware) -> AsyncRequestBuilder[Any]:
+            return self.derive(layer).new_request()
+
+        return AsyncRequestBuilder(self, self.chat_stream, self.dry_run, self.estimate, derived)
 
     async def chat(self, prompt: Prompt, /) -> ChatResponse:
         """Send a request and return the whole answer.

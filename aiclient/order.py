@@ -13,8 +13,9 @@ from .provider import Layered, Provider
 
 __all__ = ["order_problems"]
 
-_Path: TypeAlias = tuple[Layered, ...]
-"""The layers from the outside to one leaf."""
+_Path: TypeAlias = tuple[tuple[int, Layered], ...]
+"""The layers from the outside to one leaf, each with the number of its client: of a client inside a client it is higher. A
+budget outside another client is meant to be there: that of a tenant or a session sees everything its calls cost."""
 
 _BRANCHES: Final = ("fallback", "load_balance")
 
@@ -101,22 +102,23 @@ def order_problems(provider: Provider) -> tuple[str, ...]:
     """
     found: dict[str, None] = {}
     for path in _paths(provider, ()):
-        for place, outer in enumerate(path):
-            for inner in path[place + 1 :]:
+        for place, (client, outer) in enumerate(path):
+            for inside, inner in path[place + 1 :]:
                 why = BAD.get((outer.layer.slot or "", inner.layer.slot or ""))
-                if why is not None:
+                if why is not None and (inside == client or outer.layer.slot != "budget"):
                     found[f"{_name(outer)} stands outside {_name(inner)}: {why}"] = None
     found.update(dict.fromkeys(_unretried(provider)))
     return tuple(found)
 
 
-def _paths(provider: Provider, above: _Path) -> Iterator[_Path]:
-    path = (*above, provider) if isinstance(provider, Layered) else above
+def _paths(provider: Provider, above: _Path, client: int = 0) -> Iterator[_Path]:
+    client += getattr(provider, "_closes_for_good", False)
+    path = (*above, (client, provider)) if isinstance(provider, Layered) else above
     inside = _inside(provider)
     if not inside:
         yield path
     for target in inside:
-        yield from _paths(target, path)
+        yield from _paths(target, path, client)
 
 
 def _inside(provider: Provider) -> tuple[Provider, ...]:
@@ -141,7 +143,7 @@ def _unretried(provider: Provider) -> Iterator[str]:
 
 
 def _has(provider: Provider, slot: str) -> bool:
-    return all(any(item.layer.slot == slot for item in path) for path in _paths(provider, ()))
+    return all(any(item.layer.slot == slot for _, item in path) for path in _paths(provider, ()))
 
 
 def _name(layered: Layered) -> str:

@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, cast
 
 from attrs import field, frozen
 
@@ -28,6 +28,7 @@ __all__ = [
     "FinishReason",
     "Outcome",
     "RateLimitInfo",
+    "TypedResponse",
     "Usage",
 ]
 
@@ -38,6 +39,8 @@ Outcome: TypeAlias = Literal["completed", "failed", "cancelled", "abandoned"]
 """How an exchange ended: `cancelled` by the caller's task, `abandoned` by a reader who left early."""
 
 _UNSAVED = {"saved": False}
+
+T = TypeVar("T")
 
 
 @frozen(kw_only=True, repr=False)
@@ -262,6 +265,14 @@ class ChatResponse(Record):
         raise ResponseValidationError(
             f"the answer is not JSON: {problem}{cut}", provider=self.provider, model=self.model, partial=self
         )
+
+
+@frozen(repr=False)
+class TypedResponse(ChatResponse, Generic[T]):
+    """An answer whose `output` is of the type that was asked for with `.output(Type)`."""
+
+    tag: ClassVar[str] = "ChatResponse"
+    output: T = field(default=cast("T", None), metadata=_UNSAVED)
 
 
 def _vectors(value: Sequence[Sequence[float]]) -> tuple[array[float], ...]:

@@ -17,11 +17,11 @@ import warnings
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from typing import Final, NoReturn, Self
+from typing import Any, Final, NoReturn, Self
 
 from attrs import evolve, frozen
 
-from .chunks import ChatStreamChunk, Fold
+from .chunks import ChatStreamChunk, Fold, Growing
 from .clock import SYSTEM, Clock
 from .ends import CLOSING, End, OnEnd, graver, interrupted, survived
 from .errors import AIClientError, Phase, ProtocolError, ResponseValidationError, StreamClosedError
@@ -53,6 +53,8 @@ class ChatStream:
     """
 
     _end: End | None = None  # of the class, so that __del__ can read it after a failed __init__
+    growing: Growing | None = None
+    """What makes `partial_output`, where something does."""
 
     def __init__(self, source: AsyncIterator[ChatStreamChunk], *, head: ChatResponse | None = None) -> None:
         self._source = source
@@ -127,6 +129,11 @@ class ChatStream:
         return ended if isinstance(ended, ChatResponse) else self._fold.response()
 
     @property
+    def partial_output(self) -> Any:
+        """What the chunks read so far make of the value that `.output(Type)` asks for, as JSON values; None without any."""
+        return None if self.growing is None else self.growing.value
+
+    @property
     def finished(self) -> bool:
         """Whether the model has said why it stopped; usage may still come."""
         return self._fold.finished
@@ -194,6 +201,11 @@ class ChatStream:
     def on_chunk(self, see: Callable[[ChatStreamChunk], None]) -> None:
         """Have `see` given every chunk when it is handed out; an AIClientError it raises ends the stream."""
         self._see += (see,)
+
+    def show_output(self, growing: Growing) -> None:
+        """Have `growing` see every chunk that is handed out, and show its value as `partial_output`."""
+        self.growing = growing
+        self.on_chunk(growing.see)
 
     def on_close(self, tell: OnEnd) -> None:
         """Have `tell` told of the end, once, after those attached earlier.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Coroutine, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from .builder import Fluent
 from .client import AsyncClient
@@ -20,7 +20,7 @@ from .pricebooks import STANDARD, PriceBook
 from .prompts import Prompt
 from .provider import Middleware, Provider
 from .request import EmbeddingRequest
-from .response import ChatResponse, EmbeddingResponse
+from .response import ChatResponse, EmbeddingResponse, TypedResponse
 from .syncstream import Stream
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .bulk import Items, OnError
     from .bulkitems import BulkResult, OnProgress
     from .checks import CheckReport, OwnCheck
+    from .output import OutputMode
     from .pricing import Estimate
     from .sessionoptions import SessionArguments
     from .statuses import Status
@@ -36,16 +37,34 @@ if TYPE_CHECKING:
 
 __all__ = ["Client", "RequestBuilder"]
 
+A = TypeVar("A", bound=ChatResponse)
+T = TypeVar("T")
+
 
 @frozen
-class RequestBuilder(Fluent):
-    """A request that is sent through a sync client."""
+class RequestBuilder(Fluent, Generic[A]):
+    """A request that is sent through a sync client; `do()` gives an `A`."""
 
     _client: Client = field(repr=False)
 
-    def do(self) -> ChatResponse:
+    def do(self) -> A:
         """Send it and return the whole answer."""
-        return self._client.chat(self.build())
+        return cast("A", self._client.chat(self.build()))
+
+    @overload
+    def output(
+        self, kind: type[T], *, mode: OutputMode = "auto", attempts: int = 3
+    ) -> RequestBuilder[TypedResponse[T]]: ...
+    @overload
+    def output(
+        self, kind: Any, *, mode: OutputMode = "auto", attempts: int = 3
+    ) -> RequestBuilder[TypedResponse[Any]]: ...
+    def output(self, kind: Any, *, mode: OutputMode = "auto", attempts: int = 3) -> RequestBuilder[Any]:
+        """Ask for an answer of this type, and give it as `response.output`; see AsyncRequestBuilder.output."""
+        from .output import Output  # noqa: PLC0415  # brings schemas, which most requests do without
+
+        made: RequestBuilder[Any] = RequestBuilder(self._client.derive(Output(kind, mode=mode, attempts=attempts)))
+        return evolve(made, messages=self._messages, options=self._options)
 
     def stream(self) -> Stream:
         """Open a stream; use it with `with`."""
@@ -135,7 +154,7 @@ class Client:
         """Draw the chain, outermost first, every branch included."""
         return self._async.explain().replace("AsyncClient", type(self).__name__, 1)
 
-    def new_request(self) -> RequestBuilder:
+    def new_request(self) -> RequestBuilder[ChatResponse]:
         """Begin a request."""
         return RequestBuilder(self)
 

@@ -8,7 +8,7 @@ import threading
 import warnings
 from collections import deque
 from collections.abc import Iterator
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from .chunks import ChatStreamChunk
 from .errors import StreamClosedError
@@ -105,6 +105,8 @@ class Stream:
             raise
         if pump.stream is None:
             self._job.result()
+        growing = self._opened.growing
+        self._growing = None if growing is None else growing.fresh()  # the pump's own is ahead of this reader
 
     def __enter__(self) -> Self:
         return self
@@ -135,6 +137,8 @@ class Stream:
         chunk = pump.queue.popleft()
         if pump.room is not None and len(pump.queue) <= AHEAD // 2:
             self._thread.loop().call_soon_threadsafe(pump.make_room)
+        if self._growing is not None:
+            self._growing.see(chunk)
         return chunk
 
     def _wait(self, pump: _Pump) -> None:
@@ -169,6 +173,11 @@ class Stream:
         """The answer as far as it was received, which may be ahead of what was read; never raises."""
         assert self._pump is not None
         return self._opened.partial if self._pump.ended or self._foreign else self._thread.run(_partial(self._opened))
+
+    @property
+    def partial_output(self) -> Any:
+        """What the chunks read so far make of the value that `.output(Type)` asks for; see ChatStream.partial_output."""
+        return None if self._growing is None else self._growing.value
 
     @property
     def response(self) -> ChatResponse:

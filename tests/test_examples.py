@@ -58,6 +58,11 @@ PRINTS = {
     "single_flight.py": ["50 users, 49 of them shared, 1 request", "the second has: Rhine", "2 requests in all"],
     "status.py": ["later: 200 degraded (first open, second closed)", "worse: 503 down (first open, second open)"],
     "stream.py": ["three rivers of Europe.\n[stop, 12 tokens]", "characters came]"],
+    "structured_output.py": [
+        "urgent=True, words=['invoice', 'refund']) after 2 answers",
+        "so far: {'department': 'billing', 'urgent': True, 'words': ['invoice']}",
+        "billing\n['billing', 'support']",
+    ],
     "template.py": ["billing\nsupport", "mesage is unknown; did you mean 'message'?"],
     "tools.py": ["21 degrees in Bonn", "It is 21 degrees in Bonn."],
     "telemetry.py": [

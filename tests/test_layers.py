@@ -23,6 +23,7 @@ FLOORS = [
         "forks",
         "jsontext",
         "lowered_parts",
+        "partialjson",
         "schemarefs",
         "secrets",
         "sniffing",

@@ -121,3 +121,12 @@ def test_a_good_order_does_not_warn():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         AsyncClient(MockProvider()).use(Logging(), Retry())
+
+
+def test_a_budget_outside_another_client_is_meant_to_be_there():
+    client = AsyncClient(MockProvider()).use(Slotted("metrics"), Slotted("logging"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        client.derive(Slotted("budget"))
+    with pytest.warns(AIClientWarning, match="calls that it refuses are not counted"):
+        AsyncClient(MockProvider()).use(Slotted("budget"), Slotted("metrics"))

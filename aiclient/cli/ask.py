@@ -92,7 +92,7 @@ def environment(environ: Mapping[str, str], model: str | None, base_url: str | N
     return env | {"AI_PROVIDER": prefix or selected, "AI_DEFAULT_MODEL": model}
 
 
-def _streamed(request: RequestBuilder, *, shown: bool) -> ChatResponse:
+def _streamed(request: RequestBuilder[ChatResponse], *, shown: bool) -> ChatResponse:
     """Read the stream; what came before a failure stays printed, on a line of its own."""
     open_line = False
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from typing import Protocol, TypeVar, assert_type, runtime_checkable
+from typing import Protocol, TypedDict, TypeVar, assert_type, runtime_checkable
 
 import aiclient
 from aiclient import (
@@ -295,6 +295,20 @@ async def budgets(client: Client) -> None:
     assert_type(ledger.alerts(), tuple[aiclient.BudgetAlert, ...])
     assert_type(ledger.report(by=["user"]).to_csv(), str)
     assert_type(await ledger.reset("other"), int)
+
+
+class Place(TypedDict):
+    name: str
+
+
+async def typed(client: Client, asynchronous: AsyncClient) -> None:
+    place = client.new_request().user("?").output(Place).temperature(0).do()
+    assert_type(place.output, Place)
+    answer(place)
+    assert_type((await asynchronous.new_request().output(int).user("?").do()).output, int)
+    assert_type(client.new_request().user("?").do(), ChatResponse)
+    either = client.new_request().user("?").output(int | None).do()
+    assert_type(either.message.content, str)
 
 
 def many(client: Client) -> None:
