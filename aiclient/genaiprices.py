@@ -6,6 +6,8 @@ import importlib
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
+from attrs import evolve
+
 from .errors import ConfigError
 from .modelnames import table_of
 from .models import TIERS
@@ -39,6 +41,10 @@ _COUNTS: Final = {
 """Our counts: theirs. They too count the parts in the whole."""
 
 
+_UNTOLD: Final = {"cache_audio_read_tokens": 0, "cache_image_read_tokens": 0}
+"""What is taken to be none where nothing was told of it."""
+
+
 class GenAIPrices:
     """Asks the package genai-prices, in the version that is installed; nothing is fetched.
 
@@ -65,7 +71,9 @@ class GenAIPrices:
         if usage.prompt_tokens is None or usage.completion_tokens is None or info.model is None:
             return None
         vendor = table_of(info)
+        usage = _billed(usage)
         counts = {theirs: getattr(usage, ours) for ours, theirs in _COUNTS.items() if getattr(usage, ours) is not None}
+        counts = _UNTOLD | counts  # of sound and images in the cache it must be told, where there is some besides
         try:
             found = self._package.calc_price(
                 self._package.Usage(**counts),
@@ -78,6 +86,15 @@ class GenAIPrices:
         total: Decimal = found.total_price
         parts = {"input": found.input_price, "output": found.output_price}
         return Cost(total.normalize(), {name: price for name, price in parts.items() if price}, self._source)
+
+
+def _billed(usage: Usage) -> Usage:
+    """Put what is charged for in the place of what was counted: the package knows one count only."""
+    if usage.billed_prompt_tokens is not None:
+        usage = evolve(usage, prompt_tokens=usage.billed_prompt_tokens)
+    if usage.billed_completion_tokens is not None:
+        usage = evolve(usage, completion_tokens=usage.billed_completion_tokens)
+    return usage
 
 
 def _package() -> Any:

@@ -51,10 +51,14 @@ class Rates:
 
     def cost(self, usage: Usage, source: str) -> Cost | None:
         """Return what `usage` costs at these rates; None where a count or a rate that it takes is not known."""
-        if usage.prompt_tokens is None or usage.completion_tokens is None:
+        prompt = usage.prompt_tokens if usage.billed_prompt_tokens is None else usage.billed_prompt_tokens
+        completion = (
+            usage.completion_tokens if usage.billed_completion_tokens is None else usage.billed_completion_tokens
+        )
+        if prompt is None or completion is None:
             return None
         parts: dict[str, Decimal] = {}
-        counts = _going_in(usage, usage.prompt_tokens, self) | _coming_out(usage, usage.completion_tokens, self)
+        counts = _going_in(usage, prompt, self) | _coming_out(usage, completion, self)
         for name, count in counts.items():
             rate = self._of(name)
             if count and rate is None:

@@ -58,6 +58,8 @@ class Usage(Record):
         web_searches: Searches that the service made and counts apart from tokens.
         service_tier: The vendor's word for how the request was processed where that can change the price: `default`,
             `priority`, `flex`, `batch`.
+        billed_prompt_tokens: What the service charges for of what went in, where it says so and it is not all: Cohere charges
+            nothing for what it puts around the messages itself. `billed_completion_tokens`: of what came out.
     """
 
     prompt_tokens: int | None = None
@@ -74,6 +76,8 @@ class Usage(Record):
     image_completion_tokens: int | None = None
     web_searches: int | None = None
     service_tier: str | None = None
+    billed_prompt_tokens: int | None = None
+    billed_completion_tokens: int | None = None
     raw_usage: Mapping[str, Any] | None = field(default=None, repr=False)
     """The vendor's own object, by the vendor's own counting."""
     untrusted: tuple[str, ...] = ()

@@ -209,6 +209,26 @@ def variants(model: types.ModelInfo, row: dict[str, Any], today: dt.date) -> dic
     return {word: factor(row, differing) for word, differing in found.items() if differing}
 
 
+TIERS = {"batch": "batches", "flex": "flex", "priority": "priority"}  # ours: the ends of litellm's names
+COSTS = {"in": "input_cost_per_token", "out": "output_cost_per_token", "read": "cache_read_input_token_cost"}
+
+
+def told(row: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    """Factors for service tiers by the second source, where both say the same without one; never for long requests."""
+    rates_of = {name: row[name] for name in COSTS if name in row}
+    if set(row) & set(RATES.values()) - {*COSTS, "search", "request"} or {"hours", "later"} & set(row):
+        return {}
+    for name, value in rates_of.items():
+        if isinstance(value, list) or not value or abs((known.get(COSTS[name]) or 0) * 1e6 / value - 1) > 1e-6:
+            return {}
+    found = {}
+    for ours, end in TIERS.items():
+        factors = {round((known.get(f"{COSTS[name]}_{end}") or 0) * 1e6 / value, 6) for name, value in rates_of.items()}
+        if len(factors) == 1 and 0 not in factors:
+            found[ours] = number(factors.pop())
+    return found
+
+
 def factor(row: dict[str, Any], differing: dict[str, Any]) -> Any:
     """One factor for every rate, at every length; or the rates as they are."""
     base = {name: value for name, value in row.items() if name in RATES.values() and name not in ("search", "request")}
@@ -242,7 +262,7 @@ def row_of(provider: str, model: types.ModelInfo, facts: dict[str, Any], today: 
         return None
     name, *also = sure
     known = facts_of([name, *also], facts, prefixes, provider)
-    row |= variants(model, row, today)
+    row |= {**told(row, known), **variants(model, row, today)}
     dates = [
         date for date in re.findall(r"verified on (20\d\d-\d\d-\d\d)", model.price_comments or "") if date <= str(today)
     ]

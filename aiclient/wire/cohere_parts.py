@@ -42,7 +42,7 @@ def usage(raw: Any) -> Usage:
 
     What the model read and wrote stands in `tokens`; `billed_units` leaves out what Cohere puts around the messages.
     `input_tokens` leaves out images (92ac35b2ccd0: 34 of text, 259 of image, 267 billed), our prompt tokens do not;
-    `output_tokens` includes the thinking (c94b6212d658: 152, of them 145).
+    `output_tokens` includes the thinking (c94b6212d658: 152, of them 145). What is charged for are the billed units.
     """
     if not isinstance(raw, Mapping):
         return no_object(raw)
@@ -52,6 +52,7 @@ def usage(raw: Any) -> Usage:
         if not isinstance(tokens, Mapping):
             return no_object(tokens)
     counts = Counts(raw)
+    billed = counts.within("billed_units", "billed_prompt_tokens")
     prompt = counts.get("input_tokens", "prompt_tokens", inner=tokens)
     images = counts.get("image_tokens", "prompt_tokens", inner=tokens)
     return counts.usage(
@@ -59,7 +60,15 @@ def usage(raw: Any) -> Usage:
         completion=counts.get("output_tokens", "completion_tokens", inner=tokens),
         cached=counts.get("cached_tokens", "cached_tokens"),
         reasoning=counts.get("reasoning_tokens", "reasoning_tokens", inner=tokens),
-        parts={"image_prompt_tokens": images},
+        parts={
+            "image_prompt_tokens": images,
+            "billed_prompt_tokens": counts.total(
+                "billed_prompt_tokens",
+                counts.get("input_tokens", "billed_prompt_tokens", inner=billed),
+                counts.get("image_tokens", "billed_prompt_tokens", inner=billed),
+            ),
+            "billed_completion_tokens": counts.get("output_tokens", "billed_completion_tokens", inner=billed),
+        },
     )
 
 

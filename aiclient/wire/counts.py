@@ -25,6 +25,8 @@ _WHOLES: Final = {
     "audio_completion_tokens": "completion",
     "image_completion_tokens": "completion",
     "web_searches": "",
+    "billed_prompt_tokens": "",
+    "billed_completion_tokens": "",
 }
 """What each of the counts that few services tell is a part of."""
 
