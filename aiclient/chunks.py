@@ -9,12 +9,13 @@ from typing import Any, Literal, Protocol, Self
 from attrs import define, evolve
 
 from .messages import Citation, Message, Part, ReasoningPart, RefusalPart, TextPart, ToolCall
+from .records import brief
 from .response import NO_USAGE, ChatResponse, Choice, FinishReason, Usage
 
 __all__ = ["ChatStreamChunk", "Fold", "Growing", "ToolCallDelta"]
 
 
-@define
+@define(repr=False)
 class ToolCallDelta:
     """A piece of a tool call: `index` tells parallel calls apart, `id` and `name` come with the first piece.
 
@@ -30,8 +31,11 @@ class ToolCallDelta:
     provider_data: Mapping[str, Any] | None = None
     whole: str | None = None
 
+    def __repr__(self) -> str:
+        return brief(self)
 
-@define(kw_only=True)
+
+@define(kw_only=True, repr=False)
 class ChatStreamChunk:
     """One step of a streamed answer: flat, and built once per event.
 
@@ -75,6 +79,9 @@ class ChatStreamChunk:
     provider_data: Mapping[str, Any] | None = None
     block: int | None = None
     metadata: Mapping[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        return brief(self)
 
     @property
     def delta(self) -> ChatStreamChunk:

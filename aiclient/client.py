@@ -199,7 +199,9 @@ class AsyncClient:
 
         Cancelling it closes the connection; the service may have begun to work.
         """
-        return await self._run(_request(prompt), self._chain.chat)
+        request = _request(prompt)
+        del prompt  # a traceback that shows local variables would show it
+        return await self._run(request, self._chain.chat)
 
     def chat_stream(self, prompt: Prompt, /) -> OpenStream:
         """Return the stream to be opened: `async with` it, or `await` it. Nothing is sent before either."""
@@ -223,7 +225,9 @@ class AsyncClient:
         task: str | None = None,
     ) -> EmbeddingResponse:
         """Turn one text (then read `.vector`) or several (`.vectors`) into vectors."""
-        return await self.embeddings(EmbeddingRequest(text, model, dimensions, task))
+        request = EmbeddingRequest(text, model, dimensions, task)
+        del text  # as in `chat`
+        return await self.embeddings(request)
 
     async def map(
         self,

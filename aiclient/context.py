@@ -124,8 +124,8 @@ class CallContext:
     journal: list[Attempt] = field(factory=list)
     warnings: list[CallWarning] = field(factory=list)
     prices: PriceBook | None = None
-    tags: Mapping[str, str] = field(factory=dict)
-    tenant: str | None = None
+    tags: Mapping[str, str] = field(factory=dict, repr=False)
+    tenant: str | None = field(default=None, repr=False)
     cache: CacheMode = "use"
     strict: bool = False
     dry_run: bool = False

@@ -324,8 +324,13 @@ class Message(Record):
             InvalidMessageError: It is not such a dict; saved records go through `from_dict` instead.
         """
         if not isinstance(data, Mapping) or "role" not in data:
+            got = (
+                f"a dict with {', '.join(map(repr, data)) or 'nothing'}"
+                if isinstance(data, Mapping)
+                else type(data).__name__
+            )
             raise InvalidMessageError(
-                f"a message needs a role: a Message or a dict with 'role' and 'content', got {data!r:.80}"
+                f"a message needs a role: a Message or a dict with 'role' and 'content', got {got:.80}"
             )
         unknown = set(data) - {"role", "content", "name", "tool_call_id"}
         if unknown:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import functools
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar, cast, get_args
 
@@ -20,7 +20,7 @@ from .errors import AIClientError, StoreError
 if TYPE_CHECKING:
     from cattrs import Converter
 
-__all__ = ["VERSION", "Record", "tagged"]
+__all__ = ["VERSION", "Record", "brief", "tagged"]
 
 VERSION: Final = 1
 """The number that new records carry."""
@@ -39,6 +39,38 @@ def tagged(union: Any, members: tuple[type[Record], ...]) -> None:
     _converter.cache_clear()
 
 
+CONTENT: Final = frozenset(
+    {
+        *("arguments", "content", "quote", "reasoning", "refusal", "text", "title", "transcript", "whole"),
+        *("data", "input", "logprobs", "metadata", "output", "provider_data", "signature", "stop", "url"),
+        *("description", "extra", "parameters", "schema", "tags", "tenant", "user_id"),
+    }
+)
+"""Names of fields that hold what people and models say, and who they are: `repr` tells how much it is. Tracebacks with local
+variables, error trackers and notebooks print the `repr` of whatever is at hand."""
+
+
+def brief(value: Any) -> str:
+    """Return the `repr` of an attrs value: the fields that differ from their defaults, of content only how much there is."""
+    shown = []
+    for attribute in attrs.fields(type(value)):
+        held = getattr(value, attribute.name)
+        default = attribute.default.factory() if isinstance(attribute.default, attrs.Factory) else attribute.default  # type: ignore[arg-type]  # attrs types Factory as a function
+        if attribute.repr and held != default:
+            show = attribute.repr if callable(attribute.repr) else _amount if attribute.name in CONTENT else repr
+            shown.append(f"{attribute.alias}={show(held)}")
+    return f"{type(value).__name__}({', '.join(shown)})"
+
+
+def _amount(value: Any) -> str:
+    """Say how much there is of a value."""
+    if isinstance(value, str):
+        return f"<{len(value)} characters>"
+    if isinstance(value, tuple) and value and isinstance(value[0], Record):
+        return repr(value)  # each of them hides its own
+    return f"<{len(value)} entries>" if isinstance(value, (Mapping, Sequence)) else f"<{type(value).__name__}>"
+
+
 class Record:
     """A value that can be saved: `to_dict` and `from_dict` for attrs classes."""
 
@@ -47,14 +79,8 @@ class Record:
     """The word for this class in records; the class's name when empty."""
 
     def __repr__(self) -> str:
-        """Show the fields that differ from their defaults."""
-        shown = []
-        for attribute in attrs.fields(cast("Any", type(self))):
-            value = getattr(self, attribute.name)
-            default = attribute.default.factory() if isinstance(attribute.default, attrs.Factory) else attribute.default  # type: ignore[arg-type]  # attrs types Factory as a function
-            if attribute.repr and value != default:
-                shown.append(f"{attribute.alias}={attribute.repr(value) if callable(attribute.repr) else repr(value)}")
-        return f"{type(self).__name__}({', '.join(shown)})"
+        """Show the fields that differ from their defaults, and of content how much there is."""
+        return brief(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return this value as a dict that `json.dumps` accepts; fields at their defaults are left out."""

@@ -141,6 +141,7 @@ class AsyncSession(SessionView):
         Cancelling it leaves the history as it was, and gives the turn to the next.
         """
         state, new, asked = self._read(prompt, options)
+        del prompt  # a traceback that shows local variables would show it
         turn = await self._turn(state)
         return await observed(state.channels.talk.chat(state.said(turn, new, asked)), turn.end)
 

@@ -160,11 +160,15 @@ class Client:
 
     def chat(self, prompt: Prompt, /) -> ChatResponse:
         """Send a request and return the whole answer; Ctrl-C cancels it. See AsyncClient.chat."""
-        return self._thread.run(self._async.chat(prompt))
+        work = self._async.chat(prompt)
+        del prompt  # a traceback that shows local variables would show it
+        return self._thread.run(work)
 
     def chat_stream(self, prompt: Prompt, /) -> Stream:
         """Open a stream; use it with `with`. See AsyncClient.chat_stream."""
-        return Stream(self._thread, self._async.chat_stream(prompt))
+        opening = self._async.chat_stream(prompt)
+        del prompt  # as in `chat`
+        return Stream(self._thread, opening)
 
     def embeddings(self, request: EmbeddingRequest, /) -> EmbeddingResponse:
         """Turn the texts of `request` into vectors."""
@@ -179,7 +183,9 @@ class Client:
         task: str | None = None,
     ) -> EmbeddingResponse:
         """Turn one text (then read `.vector`) or several (`.vectors`) into vectors."""
-        return self._thread.run(self._async.embed(text, model=model, dimensions=dimensions, task=task))
+        work = self._async.embed(text, model=model, dimensions=dimensions, task=task)
+        del text  # as in `chat`
+        return self._thread.run(work)
 
     def map(
         self,

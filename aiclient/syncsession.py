@@ -52,13 +52,17 @@ class Session(SessionView):
 
     def chat(self, prompt: Prompt, /, **options: Unpack[CallSettings]) -> ChatResponse:
         """Say something, and return the answer; Ctrl-C cancels it. See AsyncSession.chat."""
+        work = self._async.chat(prompt, **options)
+        del prompt  # a traceback that shows local variables would show it
         with _calling():
-            return self._thread.run(self._async.chat(prompt, **options))
+            return self._thread.run(work)
 
     def stream(self, prompt: Prompt, /, **options: Unpack[CallSettings]) -> Stream:
         """Say something, and open the stream of the answer; use it with `with`. See AsyncSession.stream."""
+        opening = self._async.stream(prompt, **options)
+        del prompt  # as in `chat`
         with _calling():
-            return Stream(self._thread, self._async.stream(prompt, **options))
+            return Stream(self._thread, opening)
 
     def batch_generate(
         self,

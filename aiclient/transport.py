@@ -54,7 +54,7 @@ class Head:
     """The head of an answer; header names are in lower case, repeated ones joined with a comma."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)  # services repeat in them what they were sent
 
 
 async def _nothing() -> None:
@@ -74,7 +74,7 @@ class Answer:
     """
 
     status: int
-    headers: Sequence[tuple[bytes, bytes]]
+    headers: Sequence[tuple[bytes, bytes]] = field(repr=False)
     body: AsyncIterator[bytes]
     finish: Callable[[], Awaitable[None]] = _nothing
     end: Callable[[bool], None] = lambda _: None

@@ -49,7 +49,7 @@ class Unreadable(Exception):
 
 def counted():
     """Every recording that can be compared, different ones once; a third of the files is held out of the calibration."""
-    seen = {(each.model, each.tokens, str(each.request)): each for each in _all()}
+    seen = {(each.model, each.tokens, str(each.request.to_dict())): each for each in _all()}
     return list(seen.values())
 
 

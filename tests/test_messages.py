@@ -140,9 +140,11 @@ def test_the_repr_of_media_shows_a_size_and_no_bytes():
     assert shown == "ImagePart(data=<600 bytes>, media_type='image/png')"
 
 
-def test_the_repr_shows_what_differs_from_the_defaults():
-    assert repr(TextPart("hi")) == "TextPart(text='hi')"
-    assert repr(Message("user", "hi")) == "Message(role='user', content=(TextPart(text='hi'),))"
+def test_the_repr_shows_what_differs_from_the_defaults_and_of_content_how_much_there_is():
+    assert repr(TextPart("hi")) == "TextPart(text=<2 characters>)"
+    assert repr(Message("user", "hi")) == "Message(role='user', content=(TextPart(text=<2 characters>),))"
+    call = ToolCall("c1", "weather", '{"city":"Bonn"}', provider_data={"a": 1})
+    assert repr(call) == "ToolCall(provider_data=<1 entries>, id='c1', name='weather', arguments=<15 characters>)"
 
 
 @pytest.mark.parametrize(
@@ -198,7 +200,7 @@ def test_a_message_can_be_made_of_a_dict():
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ("hi", "a message needs a role.*got 'hi'"),
+        ("hi", "a message needs a role.*got str"),
         ({"content": "hi"}, "a message needs a role"),
         ({"role": "bot"}, "role 'bot' is none of"),
         ({"role": "user", "parts": [], "mood": 1}, r"got also \['mood', 'parts'\]"),

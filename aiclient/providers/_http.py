@@ -6,7 +6,8 @@ service takes at once are sent in several exchanges.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from attrs import evolve
@@ -92,15 +93,11 @@ class HTTPProvider(Sender):
     async def chat(self, request: ChatRequest, /) -> ChatResponse:
         """Answer as a whole."""
         wire, model, opened, context = self._prepared(request)
-        said: HeaderFacts | None = None
         try:
             call, warnings = wire.encode(opened, model=model, stream=False)
-            head, body = await self._read(call, context)
-            said = self._facts(head, context)
-            answer = wire.decode(head.status, head.headers, body)
+            said, answer = await self._answered(call, context, wire.decode)
         except AIClientError as error:
-            self._sign(error, model, said)
-            raise
+            raise self._sign(error, model).with_traceback(None)  # noqa: B904  # it is that error; see `_answered`
         return self._stamped(answer, model, said, _told(request, (*warnings, *answer.usage.doubts(self._name))))
 
     async def chat_stream(self, request: ChatRequest, /) -> ChatStream:
@@ -110,8 +107,7 @@ class HTTPProvider(Sender):
             call, warnings = wire.encode(opened, model=model, stream=True)
             exchange = await self._open(call, context)
         except AIClientError as error:
-            self._sign(error, model)
-            raise
+            raise self._sign(error, model).with_traceback(None)  # noqa: B904  # it is that error; see `_answered`
         said = self._facts(exchange.head, context)
         head = self._stamped(ChatResponse(Message("assistant")), model, said, _told(request, warnings))
         source = ChunkSource(exchange, wire.decoder(opened), lambda error: self._sign(error, model, said))
@@ -123,10 +119,11 @@ class HTTPProvider(Sender):
             self._has_no("embeddings")
         model = self._model_for(request)
         opened, context = self._opened(request)
-        answers = []
-        for texts in self._batches(request.input, self._embeddings.batch_limit, model):
-            batch = opened if len(texts) == len(request.input) else evolve(opened, input=texts)
-            answers.append(await self._embed(self._embeddings, request, batch, model, context))
+        batches = [
+            opened if len(texts) == len(request.input) else evolve(opened, input=texts)
+            for texts in self._batches(request.input, self._embeddings.batch_limit, model)
+        ]
+        answers = [await self._embed(self._embeddings, request, batch, model, context) for batch in batches]
         return answers[0] if len(answers) == 1 else _joined(answers)
 
     def validate_config(self) -> None:
@@ -251,18 +248,31 @@ class HTTPProvider(Sender):
     def _opened(self, request: Q) -> tuple[Q, CallContext]:
         return begin(request, None if request.context is not None else self._fresh())
 
+    async def _answered(
+        self, call: HTTPCall, context: CallContext, decode: Callable[[int, Mapping[str, str], bytes], A]
+    ) -> tuple[HeaderFacts, A]:
+        """Make an exchange and decode its answer.
+
+        Here and in the codecs prompts and answers are local variables. Tracebacks that show those are sent to error trackers:
+        whoever calls this leaves these frames out of what an AIClientError shows; a bug keeps all of its own.
+        """
+        head, body = await self._read(call, context)
+        said = self._facts(head, context)
+        try:
+            return said, decode(head.status, head.headers, body)
+        except AIClientError as error:
+            self._sign(error, None, said)
+            raise
+
     async def _embed(
         self, wire: EmbeddingWire, request: EmbeddingRequest, batch: EmbeddingRequest, model: str, context: CallContext
     ) -> EmbeddingResponse:
-        said: HeaderFacts | None = None
         try:
             call, warnings = wire.encode(batch, model=model)
-            head, body = await self._read(call, context)
-            said = self._facts(head, context)
-            answer = wire.decode(head.status, head.headers, body, count=len(batch.input))
+            decode = functools.partial(wire.decode, count=len(batch.input))
+            said, answer = await self._answered(call, context, decode)
         except AIClientError as error:
-            self._sign(error, model, said)
-            raise
+            raise self._sign(error, model).with_traceback(None)  # noqa: B904  # it is that error; see `_answered`
         return self._stamped(answer, model, said, _told(request, (*warnings, *answer.usage.doubts(self._name))))
 
     def _stamped(self, answer: A, model: str, said: HeaderFacts, warnings: tuple[CallWarning, ...]) -> A:

@@ -86,8 +86,7 @@ class Sender:
         try:
             _, body = await self._read(call, context)
         except AIClientError as error:
-            self._sign(error, None)
-            raise
+            raise self._sign(error, None).with_traceback(None)  # noqa: B904  # it is that error, without what was read
         return body
 
     async def check_key(self) -> KeyCheck:
@@ -151,7 +150,10 @@ class Sender:
         return {"clock": context.clock, "timeouts": timeouts, "deadline": deadline}
 
     def _facts(self, head: Head, context: CallContext) -> HeaderFacts:
-        return facts(head.headers, status=head.status, now=context.clock.time())
+        said, own = facts(head.headers, status=head.status, now=context.clock.time()), self._key.known
+        if own is not None and said.request_id is not None and own.reveal() in said.request_id:
+            return evolve(said, request_id=known(said.request_id, [own]))
+        return said
 
     def _sign(self, error: AIClientError, model: str | None, said: HeaderFacts | None = None) -> AIClientError:
         """Put onto an error whose it is, and take our key out of its words: some services quote it."""

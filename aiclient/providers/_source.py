@@ -70,7 +70,7 @@ class ChunkSource:
     async def __anext__(self) -> ChatStreamChunk:
         while (chunk := next(self._chunks, None)) is None:
             if self._failure is not None:
-                raise self._sign(self._failure)
+                raise self._sign(self._failure).with_traceback(None)  # the decoder's frames hold what was read
             if self._over:
                 raise StopAsyncIteration
             await self._read()

@@ -58,6 +58,8 @@ COVERED = {
         "tests/test_secrets.py::test_no_way_of_printing_shows_the_value",
         "tests/test_http.py::test_no_error_holds_the_key_the_prompt_or_a_frame_of_the_library",
         "tests/middleware/test_logging.py::test_content_appears_nowhere_unless_asked_for",
+        "tests/security/test_canary.py::test_whatever_goes_wrong_nobody_is_told_a_secret",
+        "tests/security/test_canary.py::test_a_service_that_repeats_all_it_was_sent_tells_nobody",
     ),
 }
 """Row: the tests, in this order of weight. `test_matrix` sees that they exist."""

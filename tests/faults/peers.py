@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import socket
 
 from aiclient.testutil.server import Answer, LoopbackServer, Route
+
+REPLY = contextvars.ContextVar("REPLY", default="Hello from the loopback server.")
+"""What the loopback server answers."""
 
 EVENTS = {"content-type": "text/event-stream"}
 
@@ -20,6 +24,7 @@ class Played:
     """
 
     def __init__(self, *faults, again=True, **options):
+        options.setdefault("reply", REPLY.get())
         self._server = LoopbackServer(faults=faults * 12 if again and len(faults) == 1 else faults, **options)
 
     async def __aenter__(self):

@@ -1,0 +1,204 @@
+"""A secret that is planted as key, in prompts, answers, tools and sessions is found nowhere, whatever goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+
+import attrs
+import pytest
+
+from aiclient import AsyncClient, Client, errors
+from aiclient.cli import main
+from aiclient.middleware import DryRun, Fallback, Validate
+from aiclient.testutil.server import Fault, LoopbackServer
+
+from ..faults.wires import KEY, MODEL, OPENAI, WIRES
+from . import planted
+from .cases import matrix, repetitions
+from .scene import errors_of, frames_of, play
+
+pytestmark = pytest.mark.anyio
+
+CASE = ("row", "path", "wire")
+
+
+TOLD_BY_SERVICES = {"error", "frames", "repr and str"}
+"""Who is told what the words of the caller's own error are."""
+
+
+def leaks(given, names=planted.SECRETS):
+    """Who was given which secret."""
+    return {who: which for who, text in given.items() if (which := planted.found(text, names))}
+
+
+@pytest.mark.sampled(12)
+@pytest.mark.parametrize(CASE, list(matrix()))
+async def test_whatever_goes_wrong_nobody_is_told_a_secret(row, path, wire, tmp_path):
+    assert leaks(await play(row, path, wire, tmp_path)) == {}
+
+
+@pytest.mark.sampled(5)
+@pytest.mark.parametrize(CASE, list(repetitions(WIRES)))
+async def test_a_service_that_repeats_all_it_was_sent_tells_nobody(row, path, wire, tmp_path):
+    """What it says is what its error says, to the caller alone; the key is not even in that."""
+    given = await play(row, path, wire, tmp_path)
+    assert leaks(given, {"key": KEY}) == {}
+    assert leaks(given).keys() <= TOLD_BY_SERVICES
+
+
+# --- each of those who look on ---
+
+WATCHERS = [
+    "attempts",
+    "error",
+    "frames",
+    "ledger",
+    "log file",
+    "logs",
+    "metrics in memory",
+    "metrics of OpenTelemetry",
+    "metrics of Prometheus",
+    "repr and str",
+    "spans",
+    "warnings",
+]
+SHOWS_CONTENT = {"log file", "logs", "spans"}
+FAILING = next(case.values for case in matrix() if case.values[0].number == 3 and case.values[1] == "chat")
+ANSWERING = next(case.values for case in repetitions([OPENAI]) if case.id.startswith("an answer whose"))
+
+
+@pytest.fixture(scope="module", params=[FAILING, ANSWERING], ids=["fails", "answers"])
+def scenes(request, tmp_path_factory):
+    """What everybody was given, without content and with it."""
+    return tuple(
+        asyncio.run(play(*request.param, tmp_path_factory.mktemp("logs"), content=content)) for content in (False, True)
+    )
+
+
+def test_all_that_look_on_are_here(scenes):
+    assert sorted(scenes[0]) == WATCHERS
+
+
+@pytest.mark.parametrize("who", WATCHERS)
+def test_content_appears_only_where_it_is_asked_for(scenes, who):
+    plain, told = scenes
+    assert planted.found(plain[who]) == []
+    assert planted.found(told[who], planted.WHO | {"key": KEY}) == []
+    assert bool(planted.found(told[who])) is (who in SHOWS_CONTENT)
+
+
+@pytest.mark.parametrize("who", sorted(set(WATCHERS) - {"warnings", "error", "frames"}))
+def test_everybody_was_told_something(scenes, who):
+    assert "openai" in scenes[0][who] or MODEL in scenes[0][who]
+
+
+@pytest.mark.parametrize("name", planted.SECRETS)
+def test_every_form_of_a_secret_would_be_found(name):
+    text = planted.SECRETS[name]
+    assert all(planted.found(f"x{form}y") == [name] for form in planted.forms(text))
+    assert planted.found(planted.SECRETS[name][:-4]) == []
+
+
+# --- other ways to ask, and layers that have words of their own ---
+
+
+class Refusing:
+    """A service that refuses, unless its status is 200, and repeats the key in its words."""
+
+    def __init__(self, status):
+        fault = Fault(status=status, body={"error": {"message": f"no: {KEY}"}})
+        self.server = LoopbackServer(faults=[fault] * (9 if status != 200 else 0), reply=planted.ANSWER)
+
+    def __enter__(self):
+        self.server.__enter__()
+        return self
+
+    def __exit__(self, *_):
+        self.server.__exit__(None, None, None)
+
+    def provider(self):
+        return OPENAI.make(self.server.url)
+
+
+def refused(value):
+    raise ValueError(f"not {value}")
+
+
+ASKING = {
+    "text": lambda client: client.chat(planted.PROMPT),
+    "dicts": lambda client: client.chat([{"role": "user", "content": planted.PROMPT}]),
+    "builder": lambda client: client.new_request().system(planted.SYSTEM).user(planted.PROMPT).do(),
+    "embed": lambda client: client.embed([planted.PROMPT]),
+    "stream": lambda client: list(client.chat_stream(planted.PROMPT).__enter__()),
+    "built stream": lambda client: list(client.new_request().user(planted.PROMPT).stream().__enter__()),
+    "session": lambda client: client.session(system=planted.SYSTEM, id=planted.SESSION).chat(planted.PROMPT),
+    "fallback": lambda client: client.use(Fallback(client._async._leaf)).chat(planted.PROMPT),
+}
+
+
+@pytest.mark.parametrize("status", [400, 500])
+@pytest.mark.parametrize("ask", ASKING.values(), ids=ASKING.keys())
+def test_however_it_is_asked_the_error_and_its_frames_hold_nothing(ask, status):
+    with Refusing(status) as service, Client(service.provider()) as client:
+        with pytest.raises(errors.AIClientError) as caught:
+            ask(client)
+    assert planted.found("".join([*errors_of(caught.value), *frames_of(caught.value)])) == []
+
+
+@pytest.mark.parametrize("prompt", [[{"content": planted.PROMPT}], [{"role": "user", "text": planted.PROMPT}]], ids=str)
+async def test_what_is_wrong_with_a_prompt_is_said_without_it(prompt):
+    async with AsyncClient(OPENAI.make("http://127.0.0.1:9")) as client:
+        caught = await asyncio.create_task(refusal(client.chat(prompt)))
+    assert planted.found("".join(errors_of(caught))) == []
+
+
+async def refusal(call):
+    """Return what a call is refused with."""
+    with pytest.raises(errors.InvalidMessageError) as caught:
+        await call
+    return caught.value
+
+
+def test_an_answer_that_is_not_what_was_asked_for_is_in_no_error_and_no_frame():
+    with Refusing(200) as service, Client(service.provider()) as client:
+        client.use(Validate(refused))
+        with pytest.raises(errors.ResponseValidationError) as caught:
+            client.chat(planted.PROMPT)
+    assert planted.found("".join(frames_of(caught.value)), {"key": KEY, "prompt": planted.PROMPT}) == []
+
+
+async def test_what_is_dry_run_or_previewed_shows_no_key():
+    async with AsyncClient(OPENAI.make("http://127.0.0.1:9")) as client:
+        report = await client.dry_run(planted.request())
+        shown = f"{report!r}{attrs.asdict(report)!r}{report.to_dict()!r}{pickle.dumps(report, 0)!r}"
+        shown += repr((await client.use(DryRun()).chat(planted.request())).to_dict())
+    assert planted.found(shown, {"key": KEY}) == []
+    assert planted.found(repr(report)) == []
+
+
+async def test_a_session_that_is_saved_holds_no_key_and_shows_no_content(tmp_path):
+    with LoopbackServer(reply=planted.ANSWER) as server:
+        async with AsyncClient(OPENAI.make(server.url)) as client, client.session(system=planted.SYSTEM) as session:
+            await session.chat(planted.PROMPT)
+            saved = session.export_to_dict()
+            session.export_to_json(tmp_path / "session.json")
+            shown = f"{session!r}{session.summary()}{session.summary()!r}"
+    written = (tmp_path / "session.json").read_text("utf-8")
+    assert planted.found(f"{saved!r}{written}", {"key": KEY}) == []
+    assert planted.found(f"{saved!r}{written}") == ["answer", "prompt", "system"]  # what a session is saved for
+    assert planted.found(shown) == []
+
+
+@pytest.mark.parametrize("status", [400, 401, 500, 200])
+@pytest.mark.parametrize("options", [[], ["--json"], ["--no-stream"], ["--log-level", "debug"]], ids=" ".join)
+def test_the_command_line_shows_no_key_and_of_content_the_answer(status, options, monkeypatch, capsys):
+    monkeypatch.setenv("AI_API_KEY", KEY)
+    monkeypatch.setenv("AI_MAX_RETRIES", "0")
+    with Refusing(status) as service:
+        url = f"{service.server.url}/v1"
+        code = main(["ask", planted.PROMPT, "--system", planted.SYSTEM, "-m", "any", "--base-url", url, *options])
+    printed = capsys.readouterr()
+    assert code == (0 if status == 200 else 1)
+    assert planted.found(printed.err) == []
+    assert planted.found(printed.out) == (["answer"] if status == 200 else [])
