@@ -408,6 +408,7 @@ def test_a_sync_client_checks_too_and_a_check_may_use_it():
         (lambda: VertexProvider("p", credentials=lambda: "Canary12"), ""),
         (lambda: CompatibleProvider("https://x.example/v1", api_key="gsk_Canary12"), "looks like one of Groq's"),
         (lambda: CompatibleProvider("https://x.example/v1", api_key="gsk_Canary12", name="groq"), ""),
+        (lambda: CompatibleProvider("https://api.groq.com/v1", api_key="gsk_Canary12", name="fast"), ""),
     ],
 )
 async def test_a_provider_looks_at_the_form_of_its_key_and_shows_none_of_it(provider, warned):

@@ -106,7 +106,7 @@ class Sender:
         if self._OWN is not None and self._endpoint.host == self._OWN[0]:
             return doubts(self._OWN[1], secret)
         other = vendor_of(secret)
-        if other is None or other.replace(" ", "").lower() in self._name.lower():
+        if other is None or other.replace(" ", "").lower() in f"{self._name} {self._endpoint.host}".lower():
             return ()
         return (f"the key looks like one of {other}'s, and goes to {self._endpoint.host}",)
 
