@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import Final
@@ -10,7 +11,7 @@ from typing import Final
 from .clock import Clock
 from .ends import End
 from .errors import AIClientError, InvalidMessageError, InvalidRequestError, TimeoutError
-from .forks import own_lock
+from .forks import after_fork
 from .gate import Alarm, Gate
 from .history import trimmed
 from .messages import Message, ToolResultPart
@@ -34,9 +35,14 @@ class Conversation:
     def __init__(
         self, messages: Iterable[Message] = (), *, keep_messages: int | None = None, keep_tokens: int | None = None
     ) -> None:
-        self._lock = own_lock(self)
         self._messages = tuple(messages)
         self._keep_messages, self._keep_tokens = keep_messages, keep_tokens
+        self._nobodys_turn()
+        after_fork(self, Conversation._nobodys_turn)
+
+    def _nobodys_turn(self) -> None:
+        """Begin with the turn free; in a forked child too, where whoever had it in the parent will never end."""
+        self._lock = threading.Lock()
         self._gate = Gate(1)
         self._owner: object | None = None
 
@@ -60,7 +66,7 @@ class Conversation:
         if not self._gate.enter_now():
             await self._wait(clock, patience)
         self._owner = owner
-        return Turn(self)
+        return Turn(self, self._gate)
 
     async def _wait(self, clock: Clock, patience: float) -> None:
         alarm = Alarm(clock)
@@ -123,19 +129,21 @@ class Conversation:
         """Have these for all that has been said, and let the next one speak."""
         self._messages = messages
 
-    def leave(self) -> None:
-        """Let the next one speak."""
-        self._owner = None
-        self._gate.leave()
+    def leave(self, gate: Gate) -> None:
+        """Let the next one speak; in a forked child, a turn that its parent had opens nothing."""
+        if gate is self._gate:
+            self._owner = None
+            gate.leave()
 
 
 class Turn:
     """The right to say something; it goes back once, at the latest when nobody can reach it any more."""
 
-    __slots__ = ("_conversation", "_loop", "_said")
+    __slots__ = ("_conversation", "_gate", "_loop", "_said")
 
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, conversation: Conversation, gate: Gate) -> None:
         self._conversation: Conversation | None = conversation
+        self._gate = gate
         self._loop = asyncio.get_running_loop()
         self._said: tuple[Message, ...] = ()
 
@@ -163,13 +171,13 @@ class Turn:
             and answer.message.parts
         ):
             conversation.keep((*self._said, answer.message))
-        conversation.leave()
+        conversation.leave(self._gate)
 
     def give_back(self) -> None:
         """Nothing was said."""
         conversation, self._conversation = self._conversation, None
         if conversation is not None:
-            conversation.leave()
+            conversation.leave(self._gate)
 
     def __del__(self) -> None:
         """A stream was dropped without being closed.
@@ -180,6 +188,6 @@ class Turn:
         if conversation is None:
             return
         try:
-            self._loop.call_soon_threadsafe(conversation.leave)
+            self._loop.call_soon_threadsafe(conversation.leave, self._gate)
         except RuntimeError:  # the loop is closed
-            conversation.leave()
+            conversation.leave(self._gate)

@@ -107,6 +107,9 @@ class Client:
         )
         self._start(client, LoopThread(), owned=True)
 
+    _keeps: Client | None = None
+    """Whose thread it uses, if not its own."""
+
     def _start(self, client: AsyncClient, thread: LoopThread, *, owned: bool) -> None:
         self._async, self._thread, self._owned = client, thread, owned
         if owned:  # nobody has to close a client: its thread ends with it, at the latest at exit
@@ -148,7 +151,9 @@ class Client:
 
     def derive(self, *layers: Middleware) -> Client:
         """Return a client that shares this one's provider, layers and thread and puts its own layers outside them."""
-        return Client._over(self._async.derive(*layers), self._thread, owned=False)
+        derived = Client._over(self._async.derive(*layers), self._thread, owned=False)
+        derived._keeps = self  # noqa: SLF001  # its own class; the thread would end with this one
+        return derived
 
     def explain(self) -> str:
         """Draw the chain, outermost first, every branch included."""
@@ -168,7 +173,7 @@ class Client:
         """Open a stream; use it with `with`. See AsyncClient.chat_stream."""
         opening = self._async.chat_stream(prompt)
         del prompt  # as in `chat`
-        return Stream(self._thread, opening)
+        return Stream(self._thread, opening, keeps=self)
 
     def embeddings(self, request: EmbeddingRequest, /) -> EmbeddingResponse:
         """Turn the texts of `request` into vectors."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from .bulk import Items, OnError, checked
 from .bulkitems import BulkResult, OnProgress
 from .conversation import CALLER
+from .errors import ClientClosedError
 from .loopthread import LoopThread
 from .prompts import Prompt
 from .response import ChatResponse
@@ -62,7 +63,7 @@ class Session(SessionView):
         opening = self._async.stream(prompt, **options)
         del prompt  # as in `chat`
         with _calling():
-            return Stream(self._thread, opening)
+            return Stream(self._thread, opening, keeps=self)
 
     def batch_generate(
         self,
@@ -116,7 +117,8 @@ class Session(SessionView):
 
     def close(self) -> None:
         """End the session, and nothing of the client; see AsyncSession.close."""
-        self._thread.run(self._async.close())
+        with contextlib.suppress(ClientClosedError):  # the client was closed, and everything of it has ended
+            self._thread.run(self._async.close())
 
     def __enter__(self) -> Self:
         return self.start()

@@ -91,7 +91,8 @@ class Stream:
 
     _pump: _Pump | None = None  # of the class, so that __del__ can read it after a failed __init__
 
-    def __init__(self, thread: LoopThread, opening: OpenStream) -> None:
+    def __init__(self, thread: LoopThread, opening: OpenStream, *, keeps: object = None) -> None:
+        self._keeps = keeps  # whose thread it is: it would end with its client
         pump = _Pump()
         self._pid = os.getpid()
         self._thread = thread

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import threading
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aiclient import (
     AIClientError,
@@ -28,6 +31,7 @@ from aiclient import (
     ToolCall,
     resilient,
 )
+from aiclient.gate import uninterrupted
 from aiclient.middleware import Cache, Defaults, Hedge, Retry, SingleFlight
 from aiclient.testutil import FakeClock, MockProvider
 
@@ -326,6 +330,61 @@ async def test_a_call_cancelled_at_any_step_gives_its_turn_back_and_has_one_row_
     assert await at_every_step(scene) > 20
 
 
+async def test_a_waiting_call_cancelled_at_any_step_takes_nobodys_turn(at_every_step):
+    def scene():
+        session, _ = over()
+
+        async def work():
+            first = asyncio.ensure_future(session.chat("one"))
+            try:
+                await asyncio.sleep(0)
+                await session.chat("two")
+            finally:
+                await uninterrupted(first)
+
+        def verify(task):
+            assert session._state.conversation._gate.free == 1
+            spoken = [content for _, content in said(session)]
+            assert spoken == ["one", "ONE", "two", "TWO"][: len(spoken)]
+            assert len(spoken) in (0, 2, 4)
+
+        return work(), verify
+
+    assert await at_every_step(scene) > 10
+
+
+async def test_a_batch_cancelled_at_any_step_sets_nothing_aside_for_ever(at_every_step):
+    def scene():
+        session, mock = over(budget_usd=1000)
+
+        def verify(task):
+            assert session._state.budget.reserved == 0
+            assert len(session.rows) >= mock.calls
+            assert session.budget_remaining == 1000 - session.cost_usd
+
+        return session.batch_generate(["a", "b", "c"], concurrency=2), verify
+
+    assert await at_every_step(scene) > 10
+
+
+def test_two_event_loops_take_turns():
+    session, _ = over()
+
+    def run(name):
+        async def talk():
+            for number in range(5):
+                await session.chat(f"{name}{number}")
+
+        asyncio.run(talk())
+
+    threads = [threading.Thread(target=run, args=(name,)) for name in "xy"]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    spoken = [content for _, content in said(session)]
+    assert spoken[1::2] == [text.upper() for text in spoken[::2]]
+    assert len(spoken) == 20
+
+
 # --- the budget ---
 
 
@@ -352,6 +411,31 @@ async def test_items_at_once_never_spend_more_than_the_budget():
     assert session.cost_usd <= 100
     assert len(result.failures) == 40 - mock.calls
     assert {type(item.error) for item in result.failures} == {BudgetExceededError}
+
+
+@given(
+    budget=st.integers(0, 200),
+    sizes=st.lists(st.integers(1, 12), max_size=12),
+    concurrency=st.integers(1, 12),
+    talk=st.integers(0, 3),
+)
+def test_whatever_runs_at_once_spends_no_more_than_there_is_and_leaves_nothing_set_aside(
+    budget, sizes, concurrency, talk
+):
+    async def scene():
+        session, _ = over("a b c", budget_usd=budget)
+        prompts = ["x " * size for size in sizes]
+        chats = [session.chat("hello") for _ in range(talk)]
+        batch = session.batch_generate(prompts, concurrency=concurrency)
+        result, *_ = await asyncio.gather(batch, *chats, return_exceptions=True)
+        assert session.expense.usd <= budget
+        assert session.budget_remaining == budget - session.expense.usd
+        assert session._state.budget.reserved == 0
+        assert session.request_count == len(sizes) + talk
+        assert len(result) == len(sizes)
+        assert [message.role for message in session.history] == ["user", "assistant"] * (len(session.history) // 2)
+
+    asyncio.run(scene())
 
 
 async def test_a_cheaper_item_may_fit_after_one_that_does_not():

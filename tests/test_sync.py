@@ -254,6 +254,18 @@ def test_a_derived_client_shares_the_thread_and_does_not_end_it():
         assert parent.chat("hi").message.content == "Mock response"
 
 
+def test_what_was_derived_from_a_client_that_is_dropped_goes_on():
+    derived = Client(MockProvider("fine")).derive()
+    gc.collect()
+    assert derived.chat("hi").message.content == "fine"
+
+
+def test_a_stream_of_a_client_that_is_dropped_goes_on():
+    with Client(MockProvider("word " * 200)).chat_stream("hi") as stream:
+        gc.collect()
+        assert len(list(stream.text)) == 200
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_gets_a_thread_of_its_own():
     with Client(MockProvider("fine")) as client:

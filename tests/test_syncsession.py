@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import threading
+import warnings
 
 import pytest
 
@@ -143,6 +144,29 @@ def test_a_session_keeps_its_client_alive():
     session = Client(MockProvider(echo)).session()
     gc.collect()
     assert session.chat("x").message.content == "X"
+
+
+def test_a_session_outlives_its_client_without_an_error(client):
+    with client.session() as session:
+        client.close()
+        with pytest.raises(ClientClosedError):
+            session.chat("x")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_waits_for_no_turn_of_its_parent(client):
+    session = client.session()
+    with session.stream("one " * 200), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of fork with threads: that is the point
+        child = os.fork()
+        if child == 0:
+            ok = False
+            try:
+                signal.alarm(10)
+                ok = session.chat("two").message.content == "TWO"
+            finally:
+                os._exit(0 if ok else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_the_repr_says_how_many_requests(client):

@@ -29,7 +29,7 @@ SABOTAGE = [
     ),
     (
         "conversation.py",
-        "            self._loop.call_soon_threadsafe(conversation.leave)\n",
+        "            self._loop.call_soon_threadsafe(conversation.leave, self._gate)\n",
         "            pass\n",
         TESTS + "test_a_stream_that_its_reader_drops_gives_its_turn_back_and_has_a_row",
     ),
@@ -38,6 +38,12 @@ SABOTAGE = [
         "        if kept[len(kept) - len(new) :] != new:\n",
         "        if False:\n",
         TESTS + "test_a_prompt_that_alone_does_not_fit_is_refused_and_not_cut",
+    ),
+    (
+        "conversation.py",
+        "        after_fork(self, Conversation._nobodys_turn)\n",
+        "",
+        "tests/test_syncsession.py::test_a_forked_child_waits_for_no_turn_of_its_parent",
     ),
     (
         "sessionstate.py",
