@@ -153,6 +153,24 @@ def test_a_reset_leaves_what_is_reserved(balance):
     assert sums(balance) == (0, 20)
 
 
+def test_what_lapsed_before_a_reset_is_counted_in_full_when_it_settles(balance):
+    reserve(balance, "a", Amount(60), expires=10.0)
+    balance.lapse(10.0)
+    balance.reset()
+    balance.settle("a", Amount(25), now=11.0)
+    assert sums(balance) == (25, 0)
+
+
+def test_of_what_has_lapsed_so_much_is_remembered(balance):
+    for number in range(REMEMBERED + 1):
+        reserve(balance, str(number), Amount(0, 10), expires=10.0)
+        balance.lapse(10.0)
+    balance.settle("1", Amount(0, 4), now=11.0)
+    assert balance.spent.tokens == 10 * REMEMBERED + 4
+    balance.settle("0", Amount(0, 4), now=11.0)
+    assert balance.spent.tokens == 10 * REMEMBERED + 8
+
+
 def test_of_what_is_over_so_much_is_remembered(balance):
     for number in range(REMEMBERED + 1):
         balance.settle(str(number), Amount(1), now=0.0)

@@ -280,6 +280,34 @@ async def test_two_processes_never_spend_more_than_there_is(tmp_path):
         assert await seen(Ledger(store=store)) == (100, 0)
 
 
+KILLED = """
+import asyncio, os, sys
+from aiclient import Ledger, Limit, SQLiteStore
+from aiclient.books import Booking, Line
+from aiclient.limits import account_of
+from aiclient.money import Amount
+
+async def main(path):
+    limit = Limit(usd="0.0001", name="all")
+    line = Line(account_of(limit, None, 0.0), limit.caps, Amount(60))
+    await Ledger(store=SQLiteStore(path), patience=30.0).reserve(Booking("a", (line,), 100.0), 0.0)
+    os._exit(9)
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+async def test_a_process_that_is_killed_during_a_call_has_spent_what_it_had_reserved(tmp_path):
+    path = str(tmp_path / "ledger.db")
+    done = subprocess.run([sys.executable, "-c", KILLED, path], timeout=60)  # noqa: ASYNC221  # nothing else runs
+    assert done.returncode == 9
+    async with SQLiteStore(path) as store:
+        ledger = Ledger(store=store, clock=FakeClock(99.0))
+        assert await seen(ledger) == (0, 60)
+        await ledger.reserve(booking("b", 40), 99.0)
+        assert await seen(Ledger(store=store, clock=FakeClock(100.0))) == (60, 40)
+
+
 # --- a store that fails ---
 
 

@@ -94,10 +94,11 @@ class BudgetCall:
 
     def watch(self, stream: ChatStream) -> None:
         """End the stream when its answer outgrows what is reserved for it, if a hard limit would suffer."""
-        quote = self._quotes.most
-        hard = [cap for line in self._lines for cap in line.caps if cap.hard and cap.of(line.ceiling)]
+        quote, clock = self._quotes.most, self._clock
+        hard = [line.account for line in self._lines if any(cap.hard and cap.of(line.ceiling) for cap in line.caps)]
         if hard and stream.end is None:
-            reach = Reach(self._ledger, self._booking, self._quotes.answer, quote.output, self._clock, firm=quote.firm)
+            price = self._quotes.answer
+            reach = Reach(self._ledger, self._booking, hard[0], price, quote.output, clock, firm=quote.firm)
             stream.on_chunk(reach.see)
 
     # --- the end ---

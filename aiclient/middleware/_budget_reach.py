@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..chunks import ChatStreamChunk
     from ..clock import Clock
     from ..ledger import Ledger
+    from ..limits import Account
 
 __all__ = ["Reach"]
 
@@ -31,6 +32,7 @@ class Reach:
     Args:
         ledger: The books.
         booking: What is reserved.
+        account: The one that is told of when there is no more.
         price: Says what so many more tokens may take.
         output: Tokens of the answer that are reserved.
         clock: Where time comes from.
@@ -41,6 +43,7 @@ class Reach:
         self,
         ledger: Ledger,
         booking: Booking,
+        account: Account,
         price: Callable[[int], Amount],
         output: int,
         clock: Clock,
@@ -49,6 +52,7 @@ class Reach:
     ) -> None:
         self._ledger = ledger
         self._booking = booking
+        self._account = account
         self._price = price
         self._step = self._most = output
         self._clock = clock
@@ -75,8 +79,10 @@ class Reach:
             self._room += self._step * self._each
 
     def _error(self) -> BudgetExceededError:
-        line = self._booking.lines[0]
+        account = self._account
         return BudgetExceededError(
-            f"the answer has outgrown the {self._most} tokens that the budget {line.account.title} has reserved for it, and "
-            "was ended there: give the request a higher max_tokens, or the budget more room"
+            f"the answer has outgrown the {self._most} tokens that the budget {account.title} has reserved for it, and "
+            "was ended there: give the request a higher max_tokens, or the budget more room",
+            kind=account.name,
+            resets_at=account.resets_at,
         )

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from aiclient import Ledger
+from aiclient import Ledger, Limit
 from aiclient.attempt import chain
 from aiclient.chunks import ChatStreamChunk, ToolCallDelta
 from aiclient.context import CallContext, Timeouts
@@ -170,6 +170,13 @@ async def test_a_stream_within_its_reservation_is_read_to_its_end():
 
 async def test_a_soft_budget_ends_no_stream():
     assert await read(stream([Budget(usd=1, hard=False)], (*[WORD] * 50, ended(50)))) == ("four" * 50, None)
+
+
+async def test_the_limit_that_a_stream_was_ended_for_is_a_hard_one():
+    soft, hard = Limit(usd=1, hard=False, name="soft"), Limit(usd=100, name="hard", period="day")
+    _, error = await read(stream([Budget(soft, hard)], (*[WORD] * 50, ended(50))))
+    assert "'hard' of the day" in str(error)
+    assert (error.__cause__.kind, error.__cause__.resets_at) == ("hard", 1_700_006_400.0)
 
 
 async def test_a_budget_of_tokens_ends_a_stream_too():
