@@ -21,6 +21,11 @@ PRINTS = {
         "cached=True, asked 0 times",
     ],
     "chat.py": ["Paris.", "stop 6 $0.00000325"],
+    "costs.py": [
+        "may cost $0.00225 to $0.1025",
+        "cost     $0 saved 0.00875 by response cache",
+        "left     $0.004 (estimated)",
+    ],
     "checks.py": [
         "FAILED paris        model      loopbak is not among its 3 models: did you mean loopback?",
         "ok     -            disk       it found nothing wrong",
