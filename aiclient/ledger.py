@@ -179,7 +179,7 @@ class Ledger:
         """Read again what other processes have written, and write what the store does not have yet.
 
         Args:
-            accounts: To look at besides those that this process has seen.
+            accounts: Which; where none is named, all that this process has used or seen.
             days: Of rows, back from today.
 
         Raises:

@@ -48,6 +48,7 @@ class StoreBooks:
         self._lock = own_lock(self)
         self._seen: dict[str, Balance] = {}
         self._meanwhile: dict[str, Balance] = {}
+        self._behind: dict[str, Account] = {}  # with something that the store does not have yet
         self._rows: dict[str, Rows] = {}
 
     async def reserve(self, booking: Booking, now: float) -> Refusal | None:
@@ -100,6 +101,7 @@ class StoreBooks:
         """
         result, balance = await self._shelf.change(self._entry(line.account, line.key, now), change)
         with self._lock:
+            self._behind.pop(line.key, None)
             self._seen.pop(line.key, None)
             self._seen[line.key] = balance
             if len(self._seen) > MOST_KNOWN:
@@ -121,13 +123,15 @@ class StoreBooks:
             self._shelf.owe(f"{self._prefix}rows:{spent.day}:{shard}", counted)
 
     async def refresh(self, accounts: Iterable[Account], days: int, now: float) -> None:
-        """Read what others have written, and write what is owed.
+        """Read what others have written, and write what is owed: of these accounts, or where none is named of all.
 
         Raises:
             StoreError: The store failed.
         """
-        known = self.look(lambda balance: balance.account)
-        for account in dict.fromkeys((*known, *accounts)):
+        with self._lock:
+            behind = list(self._behind.values())
+        chosen = list(accounts) or [*self.look(lambda balance: balance.account), *behind]
+        for account in dict.fromkeys(chosen):
             line = Line(account, (), NOTHING)
             self._shelf.forget(self._entry(account, line.key, now).key)
             await self.change(line, lambda balance: balance.lapse(now), now)
@@ -170,6 +174,8 @@ class StoreBooks:
             return await self.change(line, change, now)
         except StoreError:
             self._shelf.owe(self._entry(line.account, line.key, now).key, later)
+            with self._lock:
+                self._behind[line.key] = line.account
             return None
 
     def _allowed(self, booking: Booking, line: Line, now: float, failure: StoreError) -> Refusal | None:

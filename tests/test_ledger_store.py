@@ -178,6 +178,16 @@ async def test_rows_of_all_processes_are_in_the_report():
     assert [(row["provider"], row["requests"]) for row in one.report("provider")] == [("a", 2), ("b", 1)]
 
 
+async def test_a_budget_shows_what_other_processes_have_spent_when_it_looks_again():
+    store, clock = Yielding(), FakeClock(0.0)
+    booked = booking("a", 30, LIMIT, USER, value="alice")
+    await Ledger(store=store).settle(booked, all_of(booked, 30), 0.0)
+    budget = Budget(USER, LIMIT, ledger=Ledger(store=store, clock=clock), clock=clock)
+    assert (budget.spent, (await budget.refresh("alice")).spent) == (0, Decimal("0.00003"))
+    assert budget.left("alice") == Decimal("0.00003")
+    assert budget.ledger.funds(account_of(LIMIT, None, 0.0)).spent == Decimal("0.00003")
+
+
 async def test_looking_writes_nothing():
     store = MemoryStore()
     await seen(Ledger(store=store))
@@ -355,6 +365,16 @@ async def test_what_cannot_be_written_at_the_end_of_a_call_is_written_once_when_
     store.down = None
     assert await seen(ledger) == (30, 0)
     assert await seen(Ledger(store=store)) == (30, 0)
+
+
+async def test_looking_again_writes_what_the_store_does_not_have_yet():
+    store, clock = Failing(), FakeClock()
+    ledger, booked = Ledger(store=store, clock=clock), booking("a", 60)
+    store.down = "before"
+    await ledger.settle(booked, all_of(booked, 30), 0.0)
+    store.down = None
+    await ledger.refresh(days=0)
+    assert sums(ledger) == await seen(Ledger(store=store)) == (30, 0)
 
 
 async def test_rows_that_cannot_be_written_are_written_later():

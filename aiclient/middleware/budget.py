@@ -139,6 +139,19 @@ class Budget(Layer):
         now = self._seen.time()
         return self.ledger.funds(account_of(self.limits[0], value, now), now)
 
+    async def refresh(self, value: str | None = None) -> Funds:
+        """Look again at what other processes have spent and reserved, where the ledger is in a store; return what `funds` says.
+
+        Args:
+            value: Of which user, tag or the like.
+
+        Raises:
+            StoreError: The store failed.
+        """
+        now = self._seen.time()
+        await self.ledger.refresh(*(account_of(limit, value, now) for limit in self.limits), days=0)
+        return self.funds(value)
+
     @property
     def spent(self) -> Decimal:
         """US dollars spent under the first limit; `funds` says those of one user or tag."""

@@ -142,7 +142,8 @@ async def test_a_refusal_says_what_lacks_and_when_it_begins_anew():
     with pytest.raises(BudgetExceededError, match="begins anew at 2023-11-15 00:00 UTC") as caught:
         await chat(provider, asking(4), clock=clock, tags={"user": "alice"})
     error = pickle.loads(pickle.dumps(caught.value))
-    assert (error.unit, error.limit, error.spent, error.reserved, error.asked) == ("usd", 10, 7, 0, 4)
+    assert (error.kind, error.unit, error.limit) == ("budget", "usd", 10)
+    assert (error.spent, error.reserved, error.asked) == (7, 0, 4)
     assert error.resets_at == 1_700_006_400.0
     assert "alice" not in str(error)
     assert "per user" in str(error)
