@@ -76,6 +76,7 @@ if TYPE_CHECKING:
         StoreError,
         StreamClosedError,
         StreamInterruptedError,
+        ToolArgumentsError,
         UnsupportedFeatureError,
         Verdict,
         outcome,
@@ -84,6 +85,7 @@ if TYPE_CHECKING:
         TimeoutError as TimeoutError,  # public for type checkers; not in __all__, see __dir__
     )
     from .expenses import Expense
+    from .functions import FunctionTool, tool
     from .jsonvalues import to_json
     from .ledger import Funds, Ledger
     from .limits import BudgetAlert, Limit
@@ -116,6 +118,7 @@ if TYPE_CHECKING:
         ChatRequest,
         EmbeddingRequest,
         HTTPCall,
+        OffersTool,
         PromptCache,
         Reasoning,
         ResponseFormat,
@@ -212,6 +215,7 @@ __all__ = [
     "Failover",
     "FailoverState",
     "FirstKnown",
+    "FunctionTool",
     "Funds",
     "GenAIPrices",
     "HTTPCall",
@@ -239,6 +243,7 @@ __all__ = [
     "ModelInfo",
     "ModelNotFoundError",
     "ModelShare",
+    "OffersTool",
     "OpaquePart",
     "OpenStream",
     "OverloadedError",
@@ -288,6 +293,7 @@ __all__ = [
     "TextPart",
     "Timeouts",
     "Tool",
+    "ToolArgumentsError",
     "ToolCall",
     "ToolCallDelta",
     "ToolChoice",
@@ -319,6 +325,7 @@ __all__ = [
     "resilient",
     "similarity",
     "to_json",
+    "tool",
     "video",
 ]
 
@@ -381,6 +388,7 @@ _WHERE = {
     "Failover": ".priority",
     "FailoverState": ".priority",
     "FirstKnown": ".pricing",
+    "FunctionTool": ".functions",
     "Funds": ".ledger",
     "GenAIPrices": ".pricing",
     "HTTPCall": ".request",
@@ -408,6 +416,7 @@ _WHERE = {
     "ModelInfo": ".models",
     "ModelNotFoundError": ".errors",
     "ModelShare": ".sessionrows",
+    "OffersTool": ".request",
     "OpaquePart": ".messages",
     "OpenStream": ".opening",
     "OverloadedError": ".errors",
@@ -458,6 +467,7 @@ _WHERE = {
     "TimeoutError": ".errors",
     "Timeouts": ".context",
     "Tool": ".request",
+    "ToolArgumentsError": ".errors",
     "ToolCall": ".messages",
     "ToolCallDelta": ".chunks",
     "ToolChoice": ".request",
@@ -489,6 +499,7 @@ _WHERE = {
     "resilient": ".chains",
     "similarity": ".vectors",
     "to_json": ".jsonvalues",
+    "tool": ".functions",
     "video": ".media",
 }
 

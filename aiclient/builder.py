@@ -15,7 +15,17 @@ from .media import MediaSource
 from .messages import AudioPart, Content, DocumentPart, ImagePart, Message, Role, ToolCall, VideoPart, content_parts
 from .opening import OpenStream
 from .provider import Middleware, Provider
-from .request import ChatOptions, ChatRequest, PromptCache, Reasoning, ResponseFormat, Tool, ToolChoice, check
+from .request import (
+    ChatOptions,
+    ChatRequest,
+    OffersTool,
+    PromptCache,
+    Reasoning,
+    ResponseFormat,
+    Tool,
+    ToolChoice,
+    check,
+)
 from .response import ChatResponse, TypedResponse
 from .template import Template
 from .turns import said_after
@@ -184,12 +194,8 @@ class Fluent:
         """Make tokens that occurred less likely, from -2 to 2."""
         return self._set(presence_penalty=value)
 
-    def tools(self, *tools: Tool) -> Self:
-        """Offer these tools; replaces earlier ones."""
-        given: tuple[object, ...] = tools
-        for tool in given:
-            if not isinstance(tool, Tool):
-                raise InvalidRequestError(f"tools() takes Tool values, got {type(tool).__name__}")
+    def tools(self, *tools: Tool | OffersTool) -> Self:
+        """Offer these tools, plain ones or functions with `@tool`; replaces earlier ones."""
         return self._set(tools=tools)
 
     def tool_choice(self, choice: str | ToolChoice) -> Self:

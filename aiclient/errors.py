@@ -29,6 +29,7 @@ AIClientError
 ├── CircuitOpenError
 ├── BudgetExceededError
 ├── ResponseValidationError
+│   └── ToolArgumentsError              a model called a tool with what the tool does not take
 ├── AllProvidersFailedError             mirrors the primary's error; the others are in `.errors`
 ├── ClientClosedError
 ├── StoreError
@@ -85,6 +86,7 @@ __all__ = [
     "StreamClosedError",
     "StreamInterruptedError",
     "TimeoutError",
+    "ToolArgumentsError",
     "UnsupportedFeatureError",
     "Verdict",
     "outcome",
@@ -334,6 +336,14 @@ class ResponseValidationError(AIClientError):
     def __init__(self, message: str = "", *, errors: Iterable[str] = (), **identity: Any) -> None:
         super().__init__(message, **identity)
         self.errors: tuple[str, ...] = tuple(errors)
+
+
+class ToolArgumentsError(ResponseValidationError):
+    """A model called a tool with arguments that it does not take: `errors` says what is wrong, so that it can call again."""
+
+    def __init__(self, message: str = "", *, tool: str | None = None, **identity: Any) -> None:
+        super().__init__(message, **identity)
+        self.tool = tool
 
 
 class AllProvidersFailedError(AIClientError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, get_args
 
 from attrs import evolve, field, frozen
 
@@ -28,12 +28,14 @@ __all__ = [
     "ChatRequest",
     "EmbeddingRequest",
     "HTTPCall",
+    "OffersTool",
     "PromptCache",
     "Reasoning",
     "ResponseFormat",
     "Tool",
     "ToolChoice",
     "check",
+    "tool_of",
 ]
 
 _CACHE_MODES: Final = get_args(CacheMode)
@@ -113,8 +115,30 @@ def _limit(_: Any, __: Any, value: Any) -> None:
     Timeouts.of(value)  # refuses what is not a number of seconds
 
 
-def _tools(value: Iterable[Tool]) -> tuple[Tool, ...]:
-    return tuple(value)
+class OffersTool(Protocol):
+    """Something that a model may be offered as a tool: `@tool` makes one of a function."""
+
+    @property
+    def tool(self) -> Tool:
+        """The tool as requests hold it."""
+        ...
+
+
+def tool_of(value: object) -> Tool:
+    """Return the tool that `value` is or offers: requests hold nothing but plain values.
+
+    Raises:
+        InvalidRequestError: It is neither.
+    """
+    found = value if isinstance(value, Tool) else getattr(value, "tool", None)
+    if isinstance(found, Tool):
+        return found
+    hint = f"; decorate {getattr(value, '__name__', 'it')} with @aiclient.tool" if callable(value) else ""
+    raise InvalidRequestError(f"a tool must be a Tool or a function with @tool, not {type(value).__name__}{hint}")
+
+
+def _tools(value: Iterable[Tool | OffersTool]) -> tuple[Tool, ...]:
+    return tuple(tool_of(item) for item in value)
 
 
 def _messages(value: Iterable[Message]) -> tuple[Message, ...]:

@@ -10,7 +10,7 @@ from attrs import fields
 
 from .context import CacheMode, Timeouts
 from .errors import ConfigError, InvalidRequestError
-from .request import ChatOptions, PromptCache, Reasoning, ResponseFormat, Tool, ToolChoice
+from .request import ChatOptions, OffersTool, PromptCache, Reasoning, ResponseFormat, Tool, ToolChoice, tool_of
 
 __all__ = ["STEERING", "CallSettings", "SessionSettings", "Settings", "merged", "options_of", "setting"]
 
@@ -28,7 +28,7 @@ class _Common(TypedDict, total=False):
     stop: str | Iterable[str] | None
     frequency_penalty: float | None
     presence_penalty: float | None
-    tools: Iterable[Tool] | None
+    tools: Iterable[Tool | OffersTool] | None
     tool_choice: str | ToolChoice | None
     parallel_tool_calls: bool | None
     response_format: str | Mapping[str, Any] | ResponseFormat | None
@@ -64,10 +64,7 @@ class SessionSettings(_Common, _Steering, total=False):
 
 
 def _tools(value: Iterable[Any]) -> tuple[Tool, ...]:
-    tools = tuple(value)
-    if not all(isinstance(tool, Tool) for tool in tools):
-        raise TypeError("each must be a Tool")
-    return tools
+    return tuple(tool_of(item) for item in value)
 
 
 _CONVERTED: Final[dict[str, tuple[type, Callable[[Any], Any]]]] = {

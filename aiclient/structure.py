@@ -38,9 +38,12 @@ from .misfits import Path, Unfit
 if TYPE_CHECKING:
     from cattrs import Converter
 
-__all__ = ["object_reader", "reader"]
+__all__ = ["MOST", "object_reader", "reader"]
 
 Hook: TypeAlias = Callable[[Any, Any], Any]
+
+MOST: Final = 1000
+"""Problems after which a value is read no further: what is wrong a million times costs no more than that."""
 
 _SEEN: Final[ContextVar[dict[tuple[int, Any], Any] | None]] = ContextVar("aiclient_seen", default=None)
 """What members of unions came to in the reading under way: without it, nested unions take exponential time."""
@@ -190,6 +193,8 @@ def _each(
             found.append(converter.structure(item, kind))
         except Unfit as unfit:
             problems += [((step, *path), why) for path, why in unfit.problems]
+            if len(problems) >= MOST:
+                break
     if problems:
         raise Unfit(problems)
     return found

@@ -47,6 +47,7 @@ from aiclient.errors import (
     StreamClosedError,
     StreamInterruptedError,
     TimeoutError,
+    ToolArgumentsError,
     UnsupportedFeatureError,
     outcome,
 )
@@ -131,6 +132,7 @@ TABLE = [
     (CircuitOpenError(), "policy", NO, NEUTRAL, YES),
     (BudgetExceededError(), "policy", NO, NEUTRAL, NO),
     (ResponseValidationError(), "policy", NO, NEUTRAL, NO),
+    (ToolArgumentsError(), "policy", NO, NEUTRAL, NO),
     (ClientClosedError(), "policy", NO, NEUTRAL, NO),
     (DryRunStop(), "policy", NO, NEUTRAL, NO),
     (StreamClosedError(), "other", NO, NEUTRAL, NO),

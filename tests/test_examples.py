@@ -75,6 +75,15 @@ PRINTS = {
         "6 + 5 tokens, $0.000026",
         "failures {'overloaded': 1,",
     ],
+    "typed_tools.py": [
+        "$.lines[0].count: must be a whole number, not a text",
+        "$: has keys that are not known; there are lines, currency",
+        '{"total": 28.5, "currency": "EUR"}',
+        "They cost 28.50 euros.",
+        "openai loses nothing",
+        "anthropic loses ('pattern', 'minimum')",
+        "gemini loses ('pattern',)",
+    ],
     "timeouts.py": ["TimeoutError (attempt) after 3 attempts", "StreamInterruptedError (idle): 'The '"],
     "validation.py": [
         "Review(product='kettle', stars=5, mood=<Mood.GOOD: 'good'>",

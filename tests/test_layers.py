@@ -29,7 +29,7 @@ FLOORS = [
         "sniffing",
     },
     {"bounds", "jsonvalues", "logs", "misfits", "redaction", "schemalimits"},
-    {"_sinks", "lowering", "members"},
+    {"_sinks", "lowering", "members", "worker"},
     {"", "records"},  # the package itself holds lazy names and the version
     # 1, 2: values
     {"decoding", "gate", "messages", "money", "periods", "vectors"},

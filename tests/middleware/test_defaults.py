@@ -321,7 +321,7 @@ def test_what_steers_the_call_is_refused_with_the_place_to_set_it(name):
         ("max_tokens", 0, "max_tokens=0 must be a whole number"),
         ("model", "", "model='' must be the name"),
         ("stop", 5, "text 0 must be a string"),
-        ("tools", "weather", "each must be a Tool"),
+        ("tools", "weather", "a tool must be a Tool or a function with @tool, not str"),
         ("tools", 5, "not iterable"),
         ("tools", [WEATHER, WEATHER], "two tools have the same name"),
         ("tool_choice", 5, "a ToolChoice is needed"),

@@ -43,6 +43,7 @@ from aiclient import (
     observed,
     outcome,
     replay,
+    tool,
 )
 from aiclient.middleware import (
     ArmState,
@@ -377,3 +378,22 @@ def errors(error: aiclient.AIClientError) -> None:
 def time_stands_still() -> None:
     clock: aiclient.Clock = FakeClock()
     Retry(clock=clock)
+
+
+@tool
+def add(first: int, second: int = 0) -> int:
+    return first + second
+
+
+@tool(strict=True)
+async def ask(word: str) -> list[str]:
+    return [word]
+
+
+async def tools(client: Client) -> None:
+    assert_type(add(1, second=2), int)
+    assert_type(await add.call("{}"), int)
+    assert_type(await ask("x"), list[str])
+    assert_type(await ask.call({"word": "x"}), list[str])
+    client.new_request().tools(add, ask, Tool("plain"))
+    ChatOptions(tools=(add, Tool("plain")))
