@@ -85,14 +85,16 @@ class Shelf:
         self._failures = 0
         self._off_until = 0.0
         self._known: dict[str, bytes | None] = {}
-        self._owed: dict[str, list[Callable[[Any], object]]] = {}
-        self._owing = 0
         self._begin()
         after_fork(self, Shelf._begin)
 
-    def _begin(self) -> None:  # in a forked child too, where nobody holds a permit of the parent
+    def _begin(
+        self,
+    ) -> None:  # in a forked child too: no permit of its parent is held there, and the parent writes what it owes
         self._lock = threading.Lock()
         self._gates = tuple(Gate(1) for _ in range(GATES))
+        self._owed: dict[str, list[Callable[[Any], object]]] = {}
+        self._owing = 0
 
     async def change(self, entry: Entry[K], change: Callable[[K], V]) -> tuple[V, K]:
         """Apply `change` to the record; return what it returned, and the record as it is now.

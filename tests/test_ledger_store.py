@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import subprocess
 import sys
 from decimal import Decimal
@@ -375,6 +376,20 @@ async def test_looking_again_writes_what_the_store_does_not_have_yet():
     store.down = None
     await ledger.refresh(days=0)
     assert sums(ledger) == await seen(Ledger(store=store)) == (30, 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_what_the_store_does_not_have_yet_is_written_by_the_process_that_owes_it():
+    store, clock = Failing(), FakeClock()
+    ledger, booked = Ledger(store=store, clock=clock), booking("a", 60)
+    store.down = "before"
+    asyncio.run(ledger.settle(booked, all_of(booked, 30), 0.0))
+    store.down = None
+    child = os.fork()
+    if not child:
+        os._exit(asyncio.run(seen(ledger))[0])
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert asyncio.run(seen(ledger)) == (30, 0)
 
 
 async def test_rows_that_cannot_be_written_are_written_later():
