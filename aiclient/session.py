@@ -188,7 +188,7 @@ class AsyncSession(SessionView):
         self._check_open()
         checked(items, concurrency=concurrency, on_error=on_error, on_progress=on_progress)
         state = self._now
-        asked = merged(state.setup.options, options_of(options))
+        asked = state.asked(options)
         if not check_budget_per_item and state.budget is not None:
             items = await state.affordable(items, asked)
 
@@ -203,7 +203,7 @@ class AsyncSession(SessionView):
         """Return the session as it is now, the messages of a prompt, and what the request asks for."""
         self._check_open()
         state = self._now
-        asked = merged(state.setup.options, options_of(options))
+        asked = state.asked(options)
         if isinstance(prompt, ChatRequest):
             return state, prompt.messages, merged(asked, prompt.options)
         return state, tuple(messages_of(prompt)), asked
@@ -241,7 +241,7 @@ class AsyncSession(SessionView):
         Raises:
             StoreError: It is no saved session; the message says where it is wrong, never what it holds.
         """
-        record = SessionRecord.from_dict({key: value for key, value in data.items() if key != "summary"})
+        record = SessionRecord.from_dict(data)  # which leaves alone what it does not know, such as the summary
         if extra:
             record = evolve(record, options=merged(record.options, options_of({"extra": extra})), left_out=())
         if record.left_out:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from attrs import evolve, field, frozen
 
 from . import fields
-from .errors import StoreError
+from .errors import InvalidRequestError, StoreError
 from .messages import Message
 from .records import Record
 from .request import ChatOptions
@@ -22,6 +22,17 @@ from .sessionrows import SessionRow
 __all__ = ["SessionRecord", "read_json", "write_json"]
 
 NO_OPTIONS: Final = ChatOptions()
+
+
+def _json(_: Any, attribute: Any, value: Any) -> None:
+    """Refuse what JSON cannot hold, such as a number that is none."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        problem = f"{attribute.name} must be plain data that JSON can hold"
+    else:
+        return
+    raise InvalidRequestError(problem)
 
 
 @frozen(kw_only=True, repr=False)
@@ -47,7 +58,7 @@ class SessionRecord(Record):
     id: str
     started_at: float = field(default=0.0, validator=fields.number(-1e308, 1e308))
     system: str | None = None
-    metadata: Mapping[str, Any] = field(factory=dict)
+    metadata: Mapping[str, Any] = field(factory=dict, validator=_json)
     options: ChatOptions = NO_OPTIONS
     left_out: tuple[str, ...] = ()
     budget_usd: Decimal | None = field(default=None, validator=fields.non_negative)

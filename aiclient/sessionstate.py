@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Iterable, Mapping
 from decimal import Decimal
+from typing import Any
 
 from attrs import evolve
 
@@ -14,13 +15,14 @@ from .expenses import shown
 from .messages import Message
 from .middleware.budget import Budget
 from .middleware.dry_run import DryRun
+from .money import dollars, micros
 from .prompts import Prompt, messages_of
 from .provider import Middleware, Provider
 from .request import ChatOptions, ChatRequest, check
 from .sessionbook import Book, OnSpent
 from .sessionchain import Channels
 from .sessionrecord import SessionRecord
-from .settings import merged
+from .settings import merged, options_of
 
 __all__ = ["SessionState"]
 
@@ -52,6 +54,7 @@ class SessionState:
         )
         self.book = Book(setup.budget_usd, setup.rows, alerts)
         self._over = (provider, use)
+        self._options = self._tagged(setup.options)
         self.budget: Budget | None = None
         if setup.budget_usd is not None:
             left = max(Decimal(0), setup.budget_usd - setup.spent_usd)
@@ -71,7 +74,8 @@ class SessionState:
     @property
     def remaining(self) -> Decimal | None:
         """US dollars that are neither spent nor set aside; None without a budget."""
-        return None if self.budget is None else self.budget.remaining
+        left = None if self.budget is None else self.budget.remaining
+        return None if left is None else dollars(micros(left))  # written the same however it came about
 
     # --- requests ---
 
@@ -101,7 +105,17 @@ class SessionState:
         check(request)
         return request
 
+    def asked(self, options: Mapping[str, Any]) -> ChatOptions:
+        """Return what a request asks for, by the options of its call and else of the session.
+
+        Raises:
+            ConfigError: An option is wrong.
+        """
+        return merged(self._options, options_of(options)) if options else self._options
+
     def _tagged(self, options: ChatOptions) -> ChatOptions:
+        if options.tags.get("session") == self.setup.id:
+            return options
         return evolve(options, tags={**options.tags, "session": self.setup.id})
 
     async def affordable(self, items: Items[Prompt], options: ChatOptions) -> list[Prompt]:

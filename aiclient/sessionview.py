@@ -102,7 +102,7 @@ class SessionView:
         Args:
             threshold: The part of the budget, above 0 and at most 1.
             callback: A function or coroutine function of a SpendingAlert; awaited for 10 s at most before the answer is handed
-                on. What it raises is logged.
+                on. What it raises is logged. It must not call the session, whose turn has not ended yet.
 
         Raises:
             ConfigError: The session has no budget, or an argument is wrong.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import math
 import stat
 
 import pytest
@@ -17,6 +19,24 @@ PRICES = {"mock-model": {"input": 1000, "output": 1000}}
 
 texts = st.text(st.characters(exclude_categories=()), min_size=1, max_size=8).filter(str.strip)
 steps = st.lists(st.tuples(st.sampled_from(["chat", "stream", "batch", "fail"]), texts), max_size=5)
+
+
+SAVED = {
+    "aiclient": 1,
+    "type": "SessionRecord",
+    "id": "s",
+    "started_at": 1.0,
+    "system": "S",
+    "metadata": {"a": 1},
+    "options": {"temperature": 0.5},
+    "budget_usd": "1",
+    "spent_usd": "0.5",
+    "keep_messages": 9,
+    "keep_tokens": 900,
+    "dry_run": True,
+    "history": [{"role": "user", "content": [{"type": "text", "text": "x"}]}],
+    "rows": [{"number": 1, "expense": {"usd": "0.5"}}],
+}
 
 
 def client(reply="a b"):
@@ -168,6 +188,35 @@ def test_a_file_that_holds_no_session_is_refused_with_the_place_and_without_its_
     with pytest.raises(StoreError, match=problem) as caught:
         AsyncSession.from_json(path, client())
     assert "CANARY" not in str(caught.value)
+
+
+@pytest.mark.parametrize("data", [None, "CANARY", ["CANARY"], 5, {}, {"summary": "CANARY"}])
+def test_what_is_no_record_at_all_is_refused_by_name(data):
+    with pytest.raises(StoreError, match="SessionRecord") as caught:
+        AsyncSession.from_dict(data, client())
+    assert "CANARY" not in str(caught.value)
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(place=st.sampled_from(sorted(SAVED)), junk=anything)
+def test_a_record_with_junk_in_any_place_is_refused_with_a_type_or_read(place, junk):
+    data = {**SAVED, place: junk}
+    with contextlib.suppress(StoreError):
+        again = AsyncSession.from_dict(data, client())
+        assert again.summary().requests == len(again.rows)
+        assert json.dumps(again.export_to_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_notes_that_json_cannot_hold_are_refused(number):
+    with pytest.raises(StoreError):
+        AsyncSession.from_dict({**SAVED, "metadata": {"a": number}}, client())
 
 
 def test_a_file_that_is_not_there_is_an_os_error(tmp_path):
