@@ -86,8 +86,10 @@ class ModelInfo:
     dated: date
     retires: date | None = None
     deprecated: bool = False
-    _row: Mapping[str, Any] = field(factory=dict, repr=False, eq=False)
-    _always: Rates | None = field(default=None, repr=False, eq=False)
+    _row: Mapping[str, Any] = field(
+        factory=dict, repr=False, eq=False, alias="row"
+    )  # named for type checkers without attrs
+    _always: Rates | None = field(default=None, repr=False, eq=False, alias="always")
     """The ordinary rates, where they depend on neither length nor time, as most do: nearly every price is one of these."""
 
     @property
@@ -170,7 +172,7 @@ def _table() -> Mapping[str, Any]:
     """Read the table; prices stay texts until they are asked for, so that no digit is lost."""
     from importlib.resources import files  # noqa: PLC0415  # 3 ms of CPU that few need before the first price
 
-    table: dict[str, Any] = json.loads(files(__package__).joinpath("prices.json").read_bytes(), parse_float=str)
+    table: dict[str, Any] = json.loads(files("aiclient").joinpath("prices.json").read_bytes(), parse_float=str)
     return table
 
 

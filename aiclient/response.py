@@ -173,6 +173,8 @@ class Attempt(Record):
         duration: Seconds, up to the end of the stream.
         first_output: Seconds to the first output of a stream.
         category: Why it failed; None when it did not.
+        cost: What it cost; `estimated` where it may have to be paid for and nothing was reported. None where it was refused or
+            never sent, and where no price is known.
     """
 
     number: int

@@ -309,6 +309,7 @@ def table(facts: dict[str, Any], facts_name: str, today: dt.date) -> dict[str, A
     return {
         "schema": 1,
         "date": today.isoformat(),
+        "notice": "Figures from genai-prices (MIT licence, Pydantic Services Inc.) and litellm (MIT licence, Berri AI).",
         "sources": {"prices": f"genai-prices {version('genai-prices')}", "facts": facts_name},
         "capabilities": {letter: word for word, letter in LETTERS.items()},
         "providers": made,

@@ -322,6 +322,17 @@ def test_a_price_that_changes_with_the_hour_does(hour, usd):
 # --- when it is read ---
 
 
+def test_several_threads_may_ask_for_the_first_price_at_once():
+    code = (
+        "from concurrent.futures import ThreadPoolExecutor\nfrom threading import Barrier\n"
+        "from aiclient import Usage, pricing\nready, usage = Barrier(8), Usage(prompt_tokens=10**6, completion_tokens=0)\n"
+        "def ask(_):\n ready.wait()\n return pricing.cost(usage, 'openai:gpt-5-mini').usd\n"
+        "with ThreadPoolExecutor(8) as pool: print(set(map(str, pool.map(ask, range(8)))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "{'0.25'}\n"
+
+
 def test_nothing_of_the_table_is_read_before_the_first_price():
     code = (
         "import sys; from aiclient import Client; from aiclient.testutil import MockProvider\n"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -27,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import conformance  # noqa: E402  # a script beside the tests, which feeds recordings to the providers
 
+TABLE_FILE = Path(__file__).parents[2] / "aiclient" / "prices.json"
 WIRE = Path(__file__).parents[3] / "shared" / "wire"
 if not WIRE.is_dir():
     pytest.skip("the recorded exchanges are not beside this repository (../shared/wire)", allow_module_level=True)
@@ -221,6 +223,33 @@ def test_a_batch_costs_what_genai_prices_says():  # 32cbe79f33df, of anthropic.b
     price = genai_prices.calc_price(found.usage, message["model"], provider_id="anthropic", price_context=batch)
     where = ProviderInfo("anthropic", "anthropic", model=message["model"])
     assert TABLE.price(usage, where).usd == price.total_price == Decimal("0.0000225")
+
+
+# --- the script that makes the table ---
+
+
+def test_the_table_is_made_from_local_files_without_what_they_disagree_on(tmp_path):
+    agreed = {"input_cost_per_token": 2.5e-07, "output_cost_per_token": 2e-06, "mode": "chat"}
+    facts = {
+        "gpt-5-mini": {**agreed, "max_output_tokens": 128_000, "supports_function_calling": True},
+        "gpt-5-nano": agreed,  # five times too much
+        "gpt-4.1": {"input_cost_per_token": 2e-06, "output_cost_per_token": 8e-06, "max_output_tokens": 1_047_576},
+    }
+    source, out = tmp_path / "facts.json", tmp_path / "prices.json"
+    source.write_text(json.dumps(facts))
+    script = Path(__file__).parents[1] / "refresh_prices.py"
+    given = ["--facts", str(source), "--facts-name", "ours 1", "--date", "2026-11-28", "--out", str(out)]
+    done = subprocess.run([sys.executable, script, *given], capture_output=True, text=True, timeout=100, check=True)
+    table = json.loads(out.read_text())
+    rows = table["providers"]["openai"]["models"]
+    ours = json.loads(TABLE_FILE.read_text())["providers"]["openai"]["models"]
+    assert table["sources"] == {"prices": f"genai-prices {genai_prices.__version__}", "facts": "ours 1"}
+    assert (rows["gpt-5-mini"]["max"], rows["gpt-5-mini"]["can"]) == (128_000, "t")
+    assert {name: rows["gpt-5-mini"][name] for name in ("in", "out", "read", "batch", "date")} == {
+        name: ours["gpt-5-mini"][name] for name in ("in", "out", "read", "batch", "date")
+    }
+    assert "gpt-5-nano" not in rows and "openai:gpt-5-nano" in done.stdout
+    assert "max" not in rows["gpt-4.1"]  # as long as the window: nobody knew
 
 
 # --- the book over the package ---
