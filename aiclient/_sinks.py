@@ -150,7 +150,9 @@ class JSONLine(logging.Formatter):
         if record.exc_info and record.exc_info[0] is not None:
             own["exception"] = self.formatException(record.exc_info)
         fields = getattr(record, "aiclient", None) or {}
-        return json_.dumps(_shown({**fields, **own}), default=lambda value: redact(str(value)))
+        shown = {**fields, **own}
+        line = json_.dumps(shown, default=str)
+        return line if redact(line) == line else json_.dumps(_shown(shown), default=lambda value: redact(str(value)))
 
 
 def _shown(value: Any) -> Any:

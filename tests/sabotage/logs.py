@@ -13,13 +13,13 @@ SABOTAGE = [
     ),
     (
         "redaction.py",
-        "    return _SHAPES.sub(_shape, known(text))",
-        "    return _SHAPES.sub(_shape, text)",
+        "    text = known(text)\n",
+        "",
         SINKS + "test_secrets_and_line_breaks_are_in_no_sink_whoever_logs_them",
     ),
     (
         "redaction.py",
-        "    if depth > 0 and _ESCAPE.search(text):",
+        "    if depth > 0 and _worth_undoing(text, needles):",
         "    if False:",
         REDACTION + "test_a_living_secret_is_masked_in_whatever_form_it_comes",
     ),
