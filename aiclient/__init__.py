@@ -116,6 +116,7 @@ if TYPE_CHECKING:
     from .request import (
         ChatOptions,
         ChatRequest,
+        Effort,
         EmbeddingRequest,
         HTTPCall,
         OffersTool,
@@ -206,6 +207,7 @@ __all__ = [
     "DocumentPart",
     "DryRunReport",
     "DryRunStop",
+    "Effort",
     "EmbeddingRequest",
     "EmbeddingResponse",
     "EmptyMessagesError",
@@ -379,6 +381,7 @@ _WHERE = {
     "DocumentPart": ".messages",
     "DryRunReport": ".dryrun",
     "DryRunStop": ".errors",
+    "Effort": ".request",
     "EmbeddingRequest": ".request",
     "EmbeddingResponse": ".response",
     "EmptyMessagesError": ".errors",

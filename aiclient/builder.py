@@ -18,6 +18,7 @@ from .provider import Middleware, Provider
 from .request import (
     ChatOptions,
     ChatRequest,
+    Effort,
     OffersTool,
     PromptCache,
     Reasoning,
@@ -210,8 +211,8 @@ class Fluent:
         """Ask for `text`, `json`, or JSON that follows a schema (a dict)."""
         return self._set(response_format=ResponseFormat.of(form))
 
-    def reasoning(self, effort: str | None = None, *, budget_tokens: int | None = None) -> Self:
-        """Say how much to think: an effort word of the vendor, or a budget of tokens."""
+    def reasoning(self, effort: Effort | None = None, *, budget_tokens: int | None = None) -> Self:
+        """Say how much to think: an effort from `none` to `max`, or a budget of tokens; each service takes its nearest."""
         return self._set(reasoning=Reasoning(effort, budget_tokens))
 
     def prompt_cache(self, ttl: str = "5m", *, key: str | None = None) -> Self:

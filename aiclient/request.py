@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from .response import ChatResponse
 
 __all__ = [
+    "EFFORTS",
     "AnyRequest",
     "ChatOptions",
     "ChatRequest",
+    "Effort",
     "EmbeddingRequest",
     "HTTPCall",
     "OffersTool",
@@ -103,12 +105,40 @@ class ResponseFormat(Record):
         return cls(value)  # type: ignore[arg-type]  # refused in __attrs_post_init__ when it is another word
 
 
+Effort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+"""How much to think, from not at all to as much as the model can; each service takes the nearest that it has."""
+
+EFFORTS: Final[tuple[str, ...]] = get_args(Effort)
+
+
 @frozen(repr=False)
 class Reasoning(Record):
-    """How much the model should think: an effort word, or a budget of tokens."""
+    """How much the model should think: an effort, or a budget of tokens, not both.
+
+    Args:
+        effort: `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`.
+        budget_tokens: The most tokens to think with; 0 is `none`.
+    """
 
     effort: str | None = field(default=None, validator=fields.text)
     budget_tokens: int | None = field(default=None, validator=fields.number(0, math.inf, whole=True))
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse both, neither, and a word that is none of the seven."""
+        if (self.effort is None) == (self.budget_tokens is None):
+            raise InvalidRequestError(
+                f"reasoning: give an effort or budget_tokens, one of them; got {self.effort!r} and {self.budget_tokens!r}"
+            )
+        if self.effort is not None and self.effort not in EFFORTS:
+            raise InvalidRequestError(
+                f"reasoning: the effort {self.effort!r} is none of {', '.join(EFFORTS)}; a word of the service's own goes "
+                "through extra(...), such as extra('openai', reasoning_effort='...')"
+            )
+
+    @property
+    def off(self) -> bool:
+        """Whether the model should not think."""
+        return self.effort == "none" or self.budget_tokens == 0
 
 
 def _limit(_: Any, __: Any, value: Any) -> None:

@@ -75,7 +75,6 @@ FLOORS = [
         "wire.jsonlines",
         "wire.jsons",
         "wire.notes",
-        "wire.profiles",
         "wire.sigv4",
         "wire.sse",
         "wire.toolids",
@@ -83,6 +82,7 @@ FLOORS = [
     {
         "wire.amazon",
         "wire.anthropic_usage",
+        "wire.efforts",
         "wire.cohere_parts",
         "wire.converse_usage",
         "wire.gemini_usage",
@@ -90,7 +90,15 @@ FLOORS = [
         "wire.openai_parts",
         "wire.openai_usage",
     },
-    {"wire.schemas", "wire.failures", "wire.gemini_parts", "wire.openai_media", "wire.toolcalls"},
+    {"wire.profiles"},
+    {
+        "wire.schemas",
+        "wire.failures",
+        "wire.gemini_parts",
+        "wire.gemini_thinking",
+        "wire.openai_media",
+        "wire.toolcalls",
+    },
     {"wire.openai_messages"},
     {
         "wire.anthropic_blocks",

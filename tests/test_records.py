@@ -32,6 +32,7 @@ from aiclient.messages import (
 )
 from aiclient.records import VERSION, Record
 from aiclient.request import (
+    EFFORTS,
     ChatOptions,
     ChatRequest,
     EmbeddingRequest,
@@ -115,7 +116,7 @@ options = st.builds(
     response_format=st.none()
     | st.just(ResponseFormat("json"))
     | st.builds(ResponseFormat, st.just("schema"), json_object, word),
-    reasoning=st.none() | st.builds(Reasoning, maybe, st.none() | count),
+    reasoning=st.none() | st.builds(Reasoning, st.sampled_from(EFFORTS)) | st.builds(Reasoning, st.none(), count),
     prompt_cache=st.none() | st.builds(PromptCache, st.sampled_from(["5m", "1h"]), maybe),
     n=st.none() | st.integers(1, 9),
     logprobs=st.none() | st.integers(0, 20),

@@ -62,7 +62,7 @@ def encode_sampling(options: ChatOptions, model: Claude, body: Json, notes: Note
     if temperature is not None and temperature > 1:
         if model.sampling and not thinks:
             notes.add(
-                "changed_setting", f"temperature={temperature} was taken as 1, the highest there is", "temperature"
+                "rounded_setting", f"temperature={temperature} was taken as 1, the highest there is", "temperature"
             )
         temperature = 1.0 if model.sampling and not thinks else temperature
     if not model.sampling or thinks:
@@ -179,6 +179,6 @@ def cache_ttl(wanted: str, notes: Notes) -> str:
     nearest = "5m" if minutes - 5 < 60 - minutes else "1h"
     if minutes not in (5, 60):
         notes.add(
-            "changed_setting", f"prompts are kept for 5m or 1h; {wanted} was taken as {nearest}", "prompt_cache.ttl"
+            "rounded_setting", f"prompts are kept for 5m or 1h; {wanted} was taken as {nearest}", "prompt_cache.ttl"
         )
     return nearest

@@ -10,18 +10,17 @@ from typing import Any, Final
 
 from ..request import ChatOptions, Reasoning
 from .anthropic_facts import Claude
+from .efforts import BUDGETS, effort_word, taking
 from .notes import Notes
 
-__all__ = ["BUDGETS", "encode_thinking"]
-
-BUDGETS: Final = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 24576, "max": 24576}
-"""What an effort comes to with models that take a budget."""
+__all__ = ["encode_thinking"]
 
 _LEAST: Final = 1024
 _ANSWER: Final = 4096
 """Tokens left for the answer besides the thinking, when the caller sets no limit."""
 
-_EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
+_WORDS: Final = taking("low", "medium", "high", "xhigh", "max")
+_WORDS_4_6: Final = taking("low", "medium", "high", "max")
 
 
 def encode_thinking(options: ChatOptions, model: Claude, body: dict[str, Any], notes: Notes) -> bool:
@@ -30,9 +29,9 @@ def encode_thinking(options: ChatOptions, model: Claude, body: dict[str, Any], n
     `body["max_tokens"]` is raised to make room when the caller set no limit.
     """
     wanted = options.reasoning
-    if wanted is None or (wanted.effort is None and wanted.budget_tokens is None):
+    if wanted is None:
         return False
-    if wanted.effort == "none" or (wanted.effort is None and wanted.budget_tokens == 0):
+    if wanted.off:
         _off(model, body, notes)
         return False
     choice = options.tool_choice
@@ -47,7 +46,7 @@ def encode_thinking(options: ChatOptions, model: Claude, body: dict[str, Any], n
 
 def _off(model: Claude, body: dict[str, Any], notes: Notes) -> None:
     if model.always_thinks:
-        notes.add("unsupported_setting", f"{model.name} always thinks; the effort 'low' was asked for", "reasoning")
+        notes.add("rounded_setting", f"{model.name} always thinks; the effort 'low' was asked for", "reasoning.effort")
         body["output_config"] = {"effort": "low"}
     else:
         body["thinking"] = {"type": "disabled"}
@@ -57,37 +56,12 @@ def _adaptive(wanted: Reasoning, model: Claude, body: dict[str, Any], notes: Not
     body["thinking"] = {"type": "adaptive"}
     if model.hides_thinking:  # the caller asks for reasoning to read it, as with earlier models
         body["thinking"]["display"] = "summarized"
-    effort = wanted.effort
-    if wanted.budget_tokens:
-        if effort is None:
-            effort = "low" if wanted.budget_tokens <= BUDGETS["low"] else "medium"
-            effort = "high" if wanted.budget_tokens > BUDGETS["medium"] else effort
-        notes.add(
-            "changed_setting",
-            f"{model.name} takes no budget of thinking tokens; the effort {effort!r} was asked for",
-            "reasoning.budget_tokens",
-        )
-    if effort is None:
-        return
-    nearest = "low" if effort == "minimal" else "high" if effort == "xhigh" and not model.xhigh else effort
-    if nearest != effort:
-        notes.add(
-            "changed_setting",
-            f"{model.name} has no effort {effort!r}; {nearest!r} was asked for",
-            "reasoning.effort",
-        )
-    body["output_config"] = {"effort": nearest}  # a word unknown here may be a later one: the service knows
+    words = _WORDS if model.xhigh else _WORDS_4_6
+    body["output_config"] = {"effort": effort_word(wanted, words, model.name, notes)}
 
 
 def _budget(wanted: Reasoning, options: ChatOptions, model: Claude, body: dict[str, Any], notes: Notes) -> bool:
-    budget = wanted.budget_tokens or BUDGETS.get(wanted.effort or "")
-    if budget is None:
-        notes.add(
-            "unsupported_setting",
-            f"unknown effort {wanted.effort!r}; {', '.join(BUDGETS)} are known",
-            "reasoning.effort",
-        )
-        return False
+    budget = wanted.budget_tokens or BUDGETS[wanted.effort or "none"]
     if _resumes_unthought(body["messages"]):
         notes.add(
             "unsupported_setting",
@@ -110,13 +84,11 @@ def _budget(wanted: Reasoning, options: ChatOptions, model: Claude, body: dict[s
         fitting = max(_LEAST, limit - 1)
     if fitting != budget:
         notes.add(
-            "changed_setting",
+            "rounded_setting",
             f"a budget of {budget} thinking tokens was asked for; {fitting} is the nearest that fits",
             "reasoning.budget_tokens",
         )
     body["thinking"] = {"type": "enabled", "budget_tokens": fitting}
-    if model.adaptive and wanted.effort in _EFFORTS:
-        body["output_config"] = {"effort": wanted.effort if wanted.effort != "xhigh" or model.xhigh else "high"}
     return True
 
 

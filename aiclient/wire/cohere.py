@@ -16,6 +16,7 @@ from .codec import Encoded
 from .cohere_messages import CohereMessages
 from .cohere_parts import ORIGIN, PLAN, citation, cites_text, finish_reason, usage
 from .cohere_stream import CohereDecoder
+from .efforts import BUDGETS
 from .jsons import dumps, named
 from .notes import Notes
 from .openai_answer import json_object
@@ -151,11 +152,15 @@ def _format(options: ChatOptions, notes: Notes) -> Json:
 
 
 def _thinking(wanted: Reasoning, notes: Notes) -> Json:
-    if wanted.effort == "none" or (wanted.effort is None and not wanted.budget_tokens):
+    """Return the budget: the one measure of thinking that the page above has."""
+    if wanted.off:
         return {"type": "disabled"}
+    budget = wanted.budget_tokens
     if wanted.effort is not None:
-        notes.unsupported("reasoning.effort", "thinking was switched on")
-    return {"type": "enabled", **({"token_budget": wanted.budget_tokens} if wanted.budget_tokens else {})}
+        budget = BUDGETS[wanted.effort]
+        told = f"Cohere takes no effort; {budget} thinking tokens were asked for"
+        notes.add("rounded_setting", told, "reasoning.effort")
+    return {"type": "enabled", "token_budget": budget}
 
 
 def _parts(message: Mapping[str, Any]) -> list[Part]:

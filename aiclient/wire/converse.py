@@ -93,7 +93,9 @@ class ConverseWire:
         if system:
             body["system"] = system
         encode_options(options, facts, body, notes)
-        if options.prompt_cache is not None:
+        if options.prompt_cache is not None and not facts.caches:
+            notes.add("unsupported_setting", f"{facts.name} keeps no prompts; it was left out", "prompt_cache")
+        elif options.prompt_cache is not None:
             mark_cached(body, facts, cache_point(options.prompt_cache, notes))
         _extend(body, options.extra.get(self.origin, {}))
         return body

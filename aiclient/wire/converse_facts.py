@@ -66,6 +66,11 @@ class Served:
         return self.vendor != "amazon"
 
     @property
+    def caches(self) -> bool:
+        """Whether it takes cache points: Claude and Nova do ("Prompt caching", Amazon Bedrock user guide)."""
+        return self.vendor in ("anthropic", "amazon", None)
+
+    @property
     def thinking(self) -> str | None:
         """The words in which it takes how much to think.
 

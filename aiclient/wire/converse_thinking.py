@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..request import ChatOptions, Reasoning
+from ..request import ChatOptions
 from . import anthropic_thinking
-from .anthropic_thinking import BUDGETS
 from .converse_facts import Served
+from .efforts import effort_word, taking
 from .notes import Notes
 
 __all__ = ["encode_thinking"]
@@ -20,8 +20,11 @@ Json = dict[str, Any]
 
 _KINDS: Final = {"toolResult": "tool_result", "reasoningContent": "thinking"}
 
-_NEAREST: Final = {"minimal": "low", "xhigh": "high", "max": "high"}
-"""Efforts that Nova 2 has no word for."""
+_THREE: Final = taking("low", "medium", "high")
+"""Efforts of Nova 2 and of gpt-oss."""
+
+_LATER: Final = taking("none", "low", "medium", "high", "xhigh", "max")
+"""Efforts of OpenAI's later models."""
 
 
 def encode_thinking(options: ChatOptions, model: Served, body: Json, own: Json, notes: Notes) -> bool:
@@ -30,26 +33,21 @@ def encode_thinking(options: ChatOptions, model: Served, body: Json, own: Json, 
     Claude's thinking rules out most of sampling.
     """
     wanted = options.reasoning
-    if wanted is None or (wanted.effort is None and wanted.budget_tokens is None):
+    if wanted is None:
         return False
-    off = wanted.effort == "none" or (wanted.effort is None and wanted.budget_tokens == 0)
     match model.thinking:
         case "claude":
             return _claude(options, model, body, own, notes)
-        case "nova" if off:
+        case "nova" if wanted.off:
             own["reasoningConfig"] = {"type": "disabled"}
         case "nova":
-            effort = _effort(wanted, model, notes)
-            own["reasoningConfig"] = {"type": "enabled", "maxReasoningEffort": _nearest(effort, _NEAREST, model, notes)}
-        case "gpt-oss" if off:
-            notes.unsupported("reasoning.effort 'none'", f"{model.name} always thinks")
+            word = effort_word(wanted, _THREE, model.name, notes)
+            own["reasoningConfig"] = {"type": "enabled", "maxReasoningEffort": word}
         case "gpt-oss":
-            effort = _effort(wanted, model, notes)
-            own["reasoning_effort"] = _nearest(effort, _NEAREST, model, notes)
+            own["reasoning_effort"] = effort_word(wanted, _THREE, model.name, notes)
         case "openai":
-            effort = "none" if off else _effort(wanted, model, notes)
-            own["reasoning"] = {"effort": _nearest(effort, {"minimal": "low"}, model, notes)}
-        case _ if not off:
+            own["reasoning"] = {"effort": effort_word(wanted, _LATER, model.name, notes)}
+        case _ if not wanted.off:
             notes.add(
                 "unsupported_setting",
                 f"{model.name} cannot be told how much to think; extra['bedrock']['additionalModelRequestFields'] may",
@@ -77,29 +75,3 @@ def _claude(options: ChatOptions, model: Served, body: Json, own: Json, notes: N
     if "output_config" in asked:
         body["outputConfig"] = {"effort": asked["output_config"]["effort"]}
     return thinks
-
-
-def _effort(wanted: Reasoning, model: Served, notes: Notes) -> str:
-    if not wanted.budget_tokens:
-        return wanted.effort or "medium"
-    effort = wanted.effort
-    if effort is None:
-        effort = next((name for name in ("low", "medium") if wanted.budget_tokens <= BUDGETS[name]), "high")
-    notes.add(
-        "changed_setting",
-        f"{model.name} takes no budget of thinking tokens; the effort {effort!r} was asked for",
-        "reasoning.budget_tokens",
-    )
-    return effort
-
-
-def _nearest(effort: str, nearest: dict[str, str], model: Served, notes: Notes) -> str:
-    """Return the effort, or the one nearest to it; a word unknown here may be a later one: the service knows."""
-    if effort not in nearest:
-        return effort
-    notes.add(
-        "changed_setting",
-        f"{model.name} has no effort {effort!r}; {nearest[effort]!r} was asked for",
-        "reasoning.effort",
-    )
-    return nearest[effort]

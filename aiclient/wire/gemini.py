@@ -14,12 +14,13 @@ from urllib.parse import quote
 
 from ..errors import InvalidRequestError, UnsupportedFeatureError
 from ..lowering import lowered
-from ..request import ChatOptions, ChatRequest, HTTPCall, Reasoning, ResponseFormat, Tool, ToolChoice
+from ..request import ChatOptions, ChatRequest, HTTPCall, ResponseFormat, Tool, ToolChoice
 from ..response import ChatResponse
 from .codec import Encoded
 from .gemini_answer import decode_answer
 from .gemini_contents import ContentsEncoder, is_older
 from .gemini_stream import GeminiDecoder
+from .gemini_thinking import encode_thinking
 from .jsons import dumps
 from .notes import Notes
 from .schemas import format_schema, tool_schema
@@ -29,11 +30,6 @@ __all__ = ["JSON_HEADERS", "GeminiWire", "extra_of", "model_path"]
 Json = dict[str, Any]
 
 JSON_HEADERS: Final = (("Content-Type", "application/json"),)
-
-_LEVELS: Final = {"minimal": "MINIMAL", "low": "LOW", "medium": "MEDIUM", "high": "HIGH"}
-_BUDGETS: Final = {"minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
-"""Efforts as budgets, for models older than the levels: Google's own table ("OpenAI compatibility", thinking,
-ai.google.dev/gemini-api/docs/openai, read 2026-11)."""
 
 _MODES: Final = {"auto": "AUTO", "none": "NONE", "required": "ANY", "named": "ANY"}
 
@@ -125,7 +121,7 @@ class GeminiWire:
             # `responseJsonSchema` takes JSON Schema; the older `responseSchema` only a dialect ("Structured output").
             config["responseJsonSchema"] = _format(options.response_format, notes)
         if options.reasoning is not None:
-            config["thinkingConfig"] = _thinking(options.reasoning, model, notes) or None
+            config["thinkingConfig"] = encode_thinking(options.reasoning, model, notes, older=is_older(model)) or None
         return {name: value for name, value in config.items() if value is not None}
 
     def _beside(self, options: ChatOptions, body: Json, notes: Notes) -> None:
@@ -230,30 +226,3 @@ def _calling(choice: ToolChoice | None, tools: tuple[Tool, ...]) -> Json | None:
     if choice is None:
         return None
     return {"mode": _MODES[mode], **({"allowedFunctionNames": [choice.name]} if choice.name else {})}
-
-
-def _thinking(reasoning: Reasoning, model: str, notes: Notes) -> Json:
-    """Return the thinking config: a level from Gemini 3 on, a budget before; both at once are refused by the service.
-
-    "Gemini thinking", ai.google.dev/gemini-api/docs/thinking (read 2026-11). Thoughts are shown as soon as thinking is asked
-    for.
-    """
-    effort, budget = reasoning.effort, reasoning.budget_tokens
-    if budget is not None:
-        if effort is not None:
-            notes.unsupported("reasoning.effort beside a budget")
-        return {"thinkingBudget": budget, **({"includeThoughts": True} if budget else {})}
-    if effort is None:
-        return {"includeThoughts": True}
-    if effort == "none":
-        if is_older(model):
-            return {"thinkingBudget": 0}
-        notes.unsupported("reasoning effort 'none'", "as little thinking as possible was asked for")
-        return {"thinkingLevel": "MINIMAL"}
-    known = effort if effort in _LEVELS else "high" if effort in ("xhigh", "max") else None
-    if known != effort:
-        notes.unsupported(f"reasoning effort {effort!r}", f"{known!r} was asked for" if known else "it was left out")
-    if known is None:
-        return {"includeThoughts": True}
-    wanted: Json = {"thinkingBudget": _BUDGETS[known]} if is_older(model) else {"thinkingLevel": _LEVELS[known]}
-    return {**wanted, "includeThoughts": True}

@@ -25,9 +25,10 @@ from ..messages import (
     ToolCall,
     ToolResultPart,
 )
-from ..request import ChatOptions, ChatRequest, EmbeddingRequest, HTTPCall, Tool
+from ..request import ChatOptions, ChatRequest, EmbeddingRequest, HTTPCall, Reasoning, Tool
 from ..response import ChatResponse, EmbeddingResponse, FinishReason
 from .codec import Encoded
+from .efforts import effort_word, taking
 from .failures import told_failure
 from .history import note_foreign, past
 from .jsons import dumps, named
@@ -45,6 +46,8 @@ _JSON: Final = [("Content-Type", "application/json")]
 
 _UNSUPPORTED: Final = ("n", "logprobs", "service_tier", "user_id", "prompt_cache", "parallel_tool_calls")
 """Options that Ollama has no word for."""
+
+_EFFORTS: Final = taking("low", "medium", "high")
 
 _SPOKEN: Final = (TextPart, RefusalPart)
 """Parts whose words are the message's content: Ollama has no place of its own for a refusal."""
@@ -70,9 +73,7 @@ class OllamaChat:
             notes.unsupported("tool_choice", "the model decides whether to use a tool")
         self._format(options, body, notes)
         if options.reasoning is not None:
-            body["think"] = options.reasoning.effort or bool(options.reasoning.budget_tokens)
-            if options.reasoning.budget_tokens:
-                notes.unsupported("reasoning.budget_tokens", "thinking was switched on without a budget")
+            body["think"] = _think(options.reasoning, model, notes)
         for setting in _UNSUPPORTED:
             if getattr(options, setting) is not None:
                 notes.unsupported(setting)
@@ -112,6 +113,21 @@ class OllamaChat:
     def decoder(self, request: ChatRequest | None = None, /) -> OllamaDecoder:
         """Return a decoder for the streamed answer to `request`."""
         return OllamaDecoder(self.origin)
+
+
+def _think(wanted: Reasoning, model: str, notes: Notes) -> bool | str:
+    """Return a word for gpt-oss, and yes or no for all others.
+
+    "Thinking", docs.ollama.com/capabilities/thinking, and github ollama/ollama-python, examples/thinking-levels.py: gpt-oss
+    takes `low`, `medium` or `high` and cannot be told
+    not to think, others take true and false.
+    """
+    if "gpt-oss" in model.lower():
+        return effort_word(wanted, _EFFORTS, model, notes)
+    if not wanted.off:
+        setting = "reasoning.effort" if wanted.effort is not None else "reasoning.budget_tokens"
+        notes.add("rounded_setting", f"{model} can only be told whether to think; thinking was switched on", setting)
+    return not wanted.off
 
 
 def _settings(options: ChatOptions) -> Json:

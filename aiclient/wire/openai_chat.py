@@ -15,6 +15,7 @@ from ..lowering import lowered
 from ..request import ChatOptions, ChatRequest, HTTPCall, PromptCache, ResponseFormat, Tool, ToolChoice
 from ..response import ChatResponse
 from .codec import Encoded
+from .efforts import effort_word
 from .jsons import dumps
 from .notes import Notes
 from .openai_answer import decode_answer
@@ -119,10 +120,17 @@ class OpenAIChat:
             else:
                 notes.unsupported("top_k")
         if options.metadata:
-            if profile.metadata:
-                body["metadata"] = dict(options.metadata)
-            else:
-                notes.unsupported("metadata")
+            self._metadata(options, body, notes)
+
+    def _metadata(self, options: ChatOptions, body: Json, notes: Notes) -> None:
+        stored = extra_of(options.extra, self.profile, self.origin).get("store") is True
+        if not self.profile.metadata:
+            notes.unsupported("metadata")
+        elif self.profile.metadata == "stored" and not stored:
+            told = f"{self.origin} takes metadata for stored answers only; it was left out: extra('openai', store=True)"
+            notes.add("unsupported_setting", told, "metadata")
+        else:
+            body["metadata"] = dict(options.metadata)
 
     def _tools(self, options: ChatOptions, body: Json, notes: Notes) -> None:
         if options.tools:
@@ -148,23 +156,30 @@ class OpenAIChat:
         reasoning = options.reasoning
         if reasoning is None:
             return
-        if self.profile.reasoning_object:
-            wanted = {"effort": reasoning.effort, "max_tokens": reasoning.budget_tokens}
-            body["reasoning"] = {name: value for name, value in wanted.items() if value is not None}
+        profile = self.profile
+        if profile.reasoning_object and reasoning.budget_tokens:
+            body["reasoning"] = {"max_tokens": reasoning.budget_tokens}
             return
-        if reasoning.effort is not None:
-            body["reasoning_effort"] = reasoning.effort
-        if reasoning.budget_tokens is not None:
-            notes.unsupported("reasoning.budget_tokens", "give an effort instead")
+        word = effort_word(reasoning, profile.efforts, self.origin, notes)
+        if profile.reasoning_object:
+            body["reasoning"] = {"effort": word}
+            return
+        if profile.thinking_switch:
+            body["thinking"] = {"type": "disabled" if word == "none" else "enabled"}
+        if word != "none" or not profile.thinking_switch:
+            body["reasoning_effort"] = word
 
     def _caching(self, wanted: PromptCache, body: Json, notes: Notes) -> None:
         """Caching is automatic at OpenAI; what can be asked for is a key and how long, in memory or for 24 hours."""
-        if not self.profile.prompt_cache:
+        if self.profile.prompt_cache is None:
             notes.unsupported("prompt_cache", "the service caches prompts by its own rules")
             return
         if wanted.key is not None:
             body["prompt_cache_key"] = wanted.key
-        if wanted.minutes > 60:
+        if self.profile.prompt_cache == "key":
+            if wanted.key is None:
+                notes.unsupported("prompt_cache without a key", "the service caches prompts by its own rules")
+        elif wanted.minutes > 60:
             body["prompt_cache_retention"] = "24h"
             if wanted.minutes != 24 * 60:
                 notes.add(

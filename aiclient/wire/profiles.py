@@ -11,6 +11,8 @@ from typing import Any, Final, Literal
 
 from attrs import field, frozen
 
+from .efforts import ALL_EFFORTS, taking
+
 __all__ = ["COMPATIBLE", "OPENAI", "PROFILES", "Profile"]
 
 
@@ -25,13 +27,15 @@ class Profile:
         stream_options: Whether `stream_options.include_usage` is known.
         parallel_tool_calls: Whether the field of this name is known.
         json_schema: Whether `response_format` takes a schema; else any JSON object is asked for, with a warning.
-        metadata: Whether the field `metadata` is known.
+        metadata: Whether the field `metadata` is known; `stored` takes it only with `store: true` in chat completions.
         top_k: Whether the field `top_k` is known.
         reasoning_object: Whether effort and budget go into a `reasoning` object instead of `reasoning_effort`.
         reasoning_back: Field of an assistant message that takes the model's earlier thinking, as text.
         required: The word for "use some tool"; None if it cannot be said.
         seed: Field for the seed.
-        prompt_cache: Whether `prompt_cache_key` and `prompt_cache_retention` are known.
+        efforts: The word of the service for each of our efforts, as `efforts.taking` returns them.
+        thinking_switch: Whether `thinking` with the type `enabled` or `disabled` says whether to think at all.
+        prompt_cache: Whether `prompt_cache_key` is known (`key`), and `prompt_cache_retention` too (`time`).
         base64: Whether embeddings come as base64 when asked for.
         embeddings_limit: Texts that one embeddings request may carry.
         dimensions: Field for the length of the vectors.
@@ -56,13 +60,15 @@ class Profile:
     stream_options: bool = True
     parallel_tool_calls: bool = True
     json_schema: bool = True
-    metadata: bool = False
+    metadata: Literal[False, True, "stored"] = False
     top_k: bool = False
     reasoning_object: bool = False
     reasoning_back: str | None = None
     required: str | None = "required"
     seed: str = "seed"
-    prompt_cache: bool = False
+    efforts: Mapping[str, str] = ALL_EFFORTS
+    thinking_switch: bool = False
+    prompt_cache: Literal["key", "time"] | None = None
     base64: bool = False
     embeddings_limit: int = 2048
     dimensions: str = "dimensions"
@@ -84,8 +90,9 @@ OPENAI: Final = Profile(
     name="openai",
     max_tokens="max_completion_tokens",  # record 01fafa4dbd37; `max_tokens` is deprecated and refused by o-series models
     developer_role=True,
-    metadata=True,
-    prompt_cache=True,
+    # "'metadata' is only allowed when 'store' is enabled", a 400: github tmc/langchaingo issue 1484
+    metadata="stored",
+    prompt_cache="time",
     base64=True,
     embeddings_limit=2048,  # "Create embeddings", OpenAI API reference: the input array must be 2048 dimensions or less
     longest_tool_id=40,  # "string too long. Expected a string with maximum length 40": github anomalyco/opencode issue 12653
@@ -103,6 +110,8 @@ PROFILES: Final[dict[str, Profile]] = {
         Profile(
             name="azure",
             max_tokens="max_completion_tokens",  # 0b2ec33f1771
+            # "ReasoningEffort", learn.microsoft.com/javascript/api/@azure/ai-projects, read 2026-11
+            efforts=taking("none", "minimal", "low", "medium", "high", "xhigh"),
             developer_role=True,
             base64=True,
             longest_tool_id=40,  # the same words as OpenAI: github Portkey-AI/gateway issue 1062
@@ -112,18 +121,25 @@ PROFILES: Final[dict[str, Profile]] = {
         Profile(
             name="deepseek",
             json_schema=False,  # api-docs.deepseek.com "JSON Output": only {"type": "json_object"}
-            # api-docs.deepseek.com "Thinking Mode": within a tool loop the thinking must come back, else 400
+            # "Thinking Mode", api-docs.deepseek.com/guides/thinking_mode, read 2026-11; `medium` by its own table
+            efforts=taking("none", "low", "high", "max", medium="high"),
+            thinking_switch=True,
+            # the same page: within a tool loop the thinking must come back, else 400
             reasoning_back="reasoning_content",
         ),
         Profile(
             name="groq",  # 313062396fa1: max_tokens, stream_options; 1d84553692e8: reasoning_effort
             # "Currently unsupported OpenAI features", console.groq.com/docs/openai, read 2026-11: a 400 each
             lacks=frozenset({"logprobs", "n", "name"}),
+            # "Reasoning", console.groq.com/docs/reasoning, read 2026-11: gpt-oss takes the last three, qwen only `none`
+            efforts=taking("none", "low", "medium", "high"),
         ),
         Profile(
             name="mistral",
             stream_options=False,  # 19496d7b25b2, as the next two; fields it does not know are a 422
             seed="random_seed",
+            efforts=taking("none", "high"),  # ChatCompletionRequest of the SDK mistralai 3.7.0, as the next
+            prompt_cache="key",
             required="any",
             metadata=True,  # "Chat Completion", docs.mistral.ai/api, as of the SDK mistralai 3.7.0, read 2026-11
             top_k=True,  # the same, which knows no `user` and no `refusal`
@@ -160,10 +176,18 @@ PROFILES: Final[dict[str, Profile]] = {
             # librechat.ai "Moonshot", read 2026-11: "reasoning_content is missing in assistant tool call message"
             reasoning_back="reasoning_content",
         ),
-        Profile(name="ollama", reasoning_back="reasoning"),  # 1f32287e12b3: stream_options; fe70ceee8287
+        Profile(
+            name="ollama",
+            reasoning_back="reasoning",  # 1f32287e12b3: stream_options; fe70ceee8287
+            efforts=taking(
+                "none", "low", "medium", "high"
+            ),  # "OpenAI compatibility", docs.ollama.com/api/openai-compatibility
+        ),
         Profile(
             name="openrouter",
             reasoning_object=True,  # 3c1a82f4d479
+            # "Reasoning Tokens", openrouter.ai/docs/guides/best-practices/reasoning-tokens
+            efforts=taking("none", "minimal", "low", "medium", "high", "xhigh"),
             top_k=True,  # ab62d56d9caa
             video=True,  # "Video Inputs", openrouter.ai/docs/guides/overview/multimodal/videos, read 2026-11
         ),
@@ -176,10 +200,18 @@ PROFILES: Final[dict[str, Profile]] = {
             top_k=True,  # "OpenAI-compatible server", docs.vllm.ai, "Extra parameters", read 2026-11
             video=True,  # "Multimodal Inputs", docs.vllm.ai/en/latest/features/multimodal_inputs
         ),
-        Profile(name="xai", reasoning_back="reasoning_content"),  # 164a3fefc5fb: stream_options; a9823f144b8c
+        Profile(
+            name="xai",
+            reasoning_back="reasoning_content",  # 164a3fefc5fb: stream_options; a9823f144b8c
+            # grok-4.3: none to high (@ai-sdk/xai 4.0.0); grok-4.6 also xhigh (github chenyme/grok2api pull request 901);
+            # earlier models refuse the field ("Reasoning", docs.x.ai/docs/guides/reasoning, read 2026-11)
+            efforts=taking("none", "low", "medium", "high", "xhigh"),
+        ),
         Profile(
             name="zai",  # 10b58bf506c5: stream_options
             reasoning_back="reasoning_content",  # f252ddf7c4c4
+            # "Thinking Mode", docs.z.ai/guides/capabilities/thinking-mode, read 2026-11; efforts: GLM-5.2 and later
+            thinking_switch=True,
         ),
     )
 }

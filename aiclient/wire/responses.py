@@ -20,6 +20,7 @@ from typing import Any, Final
 from ..request import ChatOptions, ChatRequest, HTTPCall, PromptCache, Reasoning, ResponseFormat, Tool, ToolChoice
 from ..response import ChatResponse
 from .codec import Encoded
+from .efforts import effort_word
 from .jsons import dumps
 from .notes import Notes
 from .openai_chat import answer_schema, extra_of, parameters_of
@@ -191,20 +192,21 @@ class ResponsesWire:
         return {"type": "function", "name": choice.name} if choice.mode == "named" else choice.mode
 
     def _thinking(self, wanted: Reasoning, notes: Notes) -> Json:
-        if wanted.budget_tokens is not None and not self.profile.reasoning_object:
-            notes.unsupported("reasoning.budget_tokens", "give an effort instead")
-        budget = wanted.budget_tokens if self.profile.reasoning_object else None
-        fields = {"effort": wanted.effort, "max_tokens": budget}
-        return {name: value for name, value in fields.items() if value is not None}
+        if wanted.budget_tokens and self.profile.reasoning_object:
+            return {"max_tokens": wanted.budget_tokens}
+        return {"effort": effort_word(wanted, self.profile.efforts, self.origin, notes)}
 
     def _caching(self, wanted: PromptCache, body: Json, notes: Notes) -> None:
         """Caching is automatic at OpenAI; what can be asked for is a key and how long, in memory or for 24 hours."""
-        if not self.profile.prompt_cache:
+        if self.profile.prompt_cache is None:
             notes.unsupported("prompt_cache", "the service caches prompts by its own rules")
             return
         if wanted.key is not None:
             body["prompt_cache_key"] = wanted.key
-        if wanted.minutes > 60:
+        if self.profile.prompt_cache == "key":
+            if wanted.key is None:
+                notes.unsupported("prompt_cache without a key", "the service caches prompts by its own rules")
+        elif wanted.minutes > 60:
             body["prompt_cache_retention"] = "24h"
             if wanted.minutes != 24 * 60:
                 notes.add(

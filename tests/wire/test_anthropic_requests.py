@@ -146,7 +146,7 @@ tools = st.sampled_from(
         (Tool("weather", "Tells it.", SCHEMA, strict=True), Tool("time", parameters={"properties": {}})),
     ]
 )
-efforts = st.sampled_from([None, "none", "minimal", "low", "medium", "high", "xhigh", "max"])
+efforts = st.sampled_from(["none", "minimal", "low", "medium", "high", "xhigh", "max"])
 
 
 @st.composite
@@ -170,7 +170,11 @@ def options(draw):
         service_tier=draw(st.sampled_from([None, "auto", "default", "flex"])),
         user_id=draw(st.sampled_from([None, "u1"])),
         metadata=draw(st.sampled_from([{}, {"a": "b"}])),
-        reasoning=draw(st.none() | st.builds(Reasoning, efforts, st.sampled_from([None, 0, 1, 1024, 4000, 50000]))),
+        reasoning=draw(
+            st.none()
+            | st.builds(Reasoning, efforts)
+            | st.builds(Reasoning, st.none(), st.sampled_from([0, 1, 1024, 4000, 50000]))
+        ),
         response_format=draw(
             st.sampled_from([None, ResponseFormat(), ResponseFormat("json"), ResponseFormat("schema", SCHEMA)])
         ),

@@ -181,8 +181,7 @@ def test_the_form_of_the_answer(form, expected):
         (Reasoning(budget_tokens=500), {"type": "enabled", "token_budget": 500}, []),
         (Reasoning("none"), {"type": "disabled"}, []),
         (Reasoning(budget_tokens=0), {"type": "disabled"}, []),
-        (Reasoning("low"), {"type": "enabled"}, ["reasoning.effort"]),
-        (Reasoning("low", 9), {"type": "enabled", "token_budget": 9}, ["reasoning.effort"]),
+        (Reasoning("low"), {"type": "enabled", "token_budget": 2048}, ["reasoning.effort"]),
     ],
 )
 def test_thinking_is_on_or_off_and_has_a_budget(wanted, expected, warned):

@@ -441,7 +441,7 @@ def test_inference_settings_have_their_place():
 
 def test_what_a_model_refuses_of_them_is_left_out_or_lowered():
     body, warnings = encoded(temperature=1.5)
-    assert (body["inferenceConfig"], warnings) == ({"temperature": 1.0}, ["changed_setting"])
+    assert (body["inferenceConfig"], warnings) == ({"temperature": 1.0}, ["rounded_setting"])
     body, warnings = encoded(temperature=0.5, top_p=0.5, stop=["\n"], model=CLAUDE)
     assert (body["inferenceConfig"], warnings) == ({"temperature": 0.5}, ["unsupported_setting"] * 2)
     body, warnings = encoded(temperature=0.5, model=NEWEST)
@@ -477,23 +477,22 @@ def test_top_k_is_the_vendors_own(model, fields, codes):
             Reasoning("minimal"),
             {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "low"}},
             None,
-            ["changed_setting"],
+            ["rounded_setting"],
         ),
         (
             NOVA,
             Reasoning(budget_tokens=3000),
             {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "medium"}},
             None,
-            ["changed_setting"],
+            ["rounded_setting"],
         ),
         (NOVA, Reasoning("none"), {"reasoningConfig": {"type": "disabled"}}, None, []),
         ("openai.gpt-oss-120b-1:0", Reasoning("low"), {"reasoning_effort": "low"}, None, []),
-        ("openai.gpt-oss-120b-1:0", Reasoning("none"), None, None, ["unsupported_setting"]),
+        ("openai.gpt-oss-120b-1:0", Reasoning("none"), {"reasoning_effort": "low"}, None, ["rounded_setting"]),
         ("us.openai.gpt-5.6-terra", Reasoning("xhigh"), {"reasoning": {"effort": "xhigh"}}, None, []),
         ("us.openai.gpt-5.6-terra", Reasoning("none"), {"reasoning": {"effort": "none"}}, None, []),
         (LLAMA, Reasoning("low"), None, None, ["unsupported_setting"]),
         (LLAMA, Reasoning("none"), None, None, []),
-        (NOVA, Reasoning(), None, None, []),
     ],
 )
 def test_how_much_to_think_is_said_in_the_vendors_words(model, wanted, fields, effort, codes):
@@ -597,7 +596,7 @@ def test_the_ends_of_system_tools_and_messages_are_kept():
 
 def test_other_times_and_keys_are_said():
     _, warnings = encoded(prompt_cache=PromptCache("30m", key="k"))
-    assert warnings == ["unsupported_setting", "changed_setting"]
+    assert warnings == ["unsupported_setting", "rounded_setting"]
 
 
 @pytest.mark.parametrize(

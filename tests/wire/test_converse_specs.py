@@ -26,7 +26,7 @@ from aiclient.messages import (
     ToolResultPart,
     VideoPart,
 )
-from aiclient.request import ChatOptions, ChatRequest, PromptCache, Reasoning, ResponseFormat, Tool, ToolChoice
+from aiclient.request import EFFORTS, ChatOptions, ChatRequest, PromptCache, Reasoning, ResponseFormat, Tool, ToolChoice
 from aiclient.wire.converse import ConverseWire
 
 SPECS = pathlib.Path(__file__).parents[3] / "shared" / "specs" / "validate_request.py"
@@ -148,11 +148,8 @@ OPTIONS = st.fixed_dictionaries(
         "seed": st.integers(0, 9),
         "parallel_tool_calls": st.booleans(),
         "response_format": st.sampled_from([ResponseFormat("json"), ResponseFormat("schema", SCHEMA, strict=True)]),
-        "reasoning": st.builds(
-            Reasoning,
-            st.sampled_from([None, "none", "minimal", "low", "high", "max"]),
-            st.sampled_from([None, 0, 500, 4000, 90000]),
-        ),
+        "reasoning": st.builds(Reasoning, st.sampled_from(EFFORTS))
+        | st.builds(Reasoning, st.none(), st.sampled_from([0, 500, 4000, 90000])),
         "prompt_cache": st.builds(PromptCache, st.sampled_from(["5m", "30m", "1h"]), st.sampled_from([None, "k"])),
         "service_tier": st.sampled_from(["auto", "default", "flex", "priority", "reserved", "odd"]),
         "metadata": st.dictionaries(TEXT, TEXT, max_size=3),

@@ -155,13 +155,10 @@ def test_the_form_of_the_answer():
         (Reasoning("medium"), "gemini-2.5-pro", {"thinkingBudget": 8192, "includeThoughts": True}, False),
         (Reasoning("high"), "gemini-flash-latest", {"thinkingLevel": "HIGH", "includeThoughts": True}, False),
         (Reasoning("xhigh"), "gemini-3-pro-preview", {"thinkingLevel": "HIGH", "includeThoughts": True}, True),
-        (Reasoning("odd"), "gemini-3-pro-preview", {"includeThoughts": True}, True),
         (Reasoning("none"), "gemini-2.5-flash", {"thinkingBudget": 0}, False),
         (Reasoning("none"), "gemini-3-flash", {"thinkingLevel": "MINIMAL"}, True),
         (Reasoning(budget_tokens=5), "gemini-3-flash", {"thinkingBudget": 5, "includeThoughts": True}, False),
         (Reasoning(budget_tokens=0), "gemini-2.5-flash", {"thinkingBudget": 0}, False),
-        (Reasoning("low", 5), "gemini-2.5-flash", {"thinkingBudget": 5, "includeThoughts": True}, True),
-        (Reasoning(), "gemini-2.5-flash", {"includeThoughts": True}, False),
     ],
 )
 def test_thinking_is_a_level_from_gemini_3_on_and_a_budget_before(reasoning, model, thinking, warned):

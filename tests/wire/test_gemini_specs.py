@@ -26,6 +26,7 @@ from aiclient.messages import (
     VideoPart,
 )
 from aiclient.request import (
+    EFFORTS,
     ChatOptions,
     ChatRequest,
     EmbeddingRequest,
@@ -139,7 +140,7 @@ def options(draw):
         response_format=ResponseFormat.of(draw(formats)),
         reasoning=draw(
             st.none()
-            | st.builds(Reasoning, st.sampled_from([None, "none", "minimal", "low", "medium", "high", "max", "odd"]))
+            | st.builds(Reasoning, st.sampled_from(EFFORTS))
             | st.builds(Reasoning, st.none(), st.integers(0, 99))
         ),
         prompt_cache=draw(st.none() | st.builds(PromptCache)),

@@ -92,9 +92,9 @@ def test_every_option_has_its_place():
         "presence_penalty": -1,
         "num_ctx": 4096,
     }
-    assert (sent["format"], sent["think"], sent["keep_alive"], sent["stream"]) == (schema, "low", "5m", True)
+    assert (sent["format"], sent["think"], sent["keep_alive"], sent["stream"]) == (schema, True, "5m", True)
     assert sent["tools"][0]["function"]["name"] == "f"
-    assert warnings == []
+    assert warnings == ["reasoning.effort"]
 
 
 def test_what_it_cannot_honour_is_a_warning_and_under_strict_an_error():

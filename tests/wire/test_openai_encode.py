@@ -81,7 +81,10 @@ def test_a_plain_question_is_a_plain_request():
         ({"logprobs": 0}, {"logprobs": True}),
         ({"logprobs": 3}, {"logprobs": True, "top_logprobs": 3}),
         ({"service_tier": "flex"}, {"service_tier": "flex"}),
-        ({"metadata": {"a": "b"}}, {"metadata": {"a": "b"}}),
+        (
+            {"metadata": {"a": "b"}, "extra": {"openai": {"store": True}}},
+            {"metadata": {"a": "b"}, "store": True},
+        ),
         ({"reasoning": Reasoning("low")}, {"reasoning_effort": "low"}),
         ({"response_format": ResponseFormat()}, {"response_format": {"type": "text"}}),
         ({"response_format": ResponseFormat("json")}, {"response_format": {"type": "json_object"}}),
@@ -144,7 +147,7 @@ def test_a_stream_asks_for_usage():
     ("profile", "options", "settings"),
     [
         (OPENAI, {"top_k": 5}, ["top_k"]),
-        (OPENAI, {"reasoning": Reasoning("low", 100)}, ["reasoning.budget_tokens"]),
+        (OPENAI, {"metadata": {"a": "b"}}, ["metadata"]),
         (COMPATIBLE, {"metadata": {"a": "b"}, "top_k": 5}, ["top_k", "metadata"]),
         (PROFILES["deepseek"], {"response_format": ResponseFormat("schema", {})}, ["response_format.schema"]),
     ],
@@ -165,7 +168,7 @@ def test_what_cannot_be_honoured_is_a_warning_and_under_strict_an_error(profile,
         ("groq", {"max_tokens": 9}, {"max_tokens": 9}),
         ("mistral", {"seed": 3}, {"random_seed": 3}),
         ("openrouter", {"top_k": 5}, {"top_k": 5}),
-        ("openrouter", {"reasoning": Reasoning("low", 9)}, {"reasoning": {"effort": "low", "max_tokens": 9}}),
+        ("openrouter", {"reasoning": Reasoning(budget_tokens=9)}, {"reasoning": {"max_tokens": 9}}),
         ("deepseek", {"response_format": ResponseFormat("schema", {})}, {"response_format": {"type": "json_object"}}),
         ("groq", {"extra": {"groq": {"x": 1}, "openai": {"x": 0, "y": 0}}}, {"x": 1, "y": 0}),
     ],
@@ -442,7 +445,7 @@ FULL = {
     "reasoning": Reasoning("low"),
     "user_id": "u",
     "metadata": {"a": "b"},
-    "extra": {"openai": {"n": 2}},
+    "extra": {"openai": {"n": 2, "store": True}},
 }
 
 CONVERSATION = [

@@ -23,7 +23,7 @@ from aiclient.messages import (
     ToolResultPart,
     VideoPart,
 )
-from aiclient.request import ChatOptions, ChatRequest, PromptCache, Reasoning, ResponseFormat, Tool, ToolChoice
+from aiclient.request import EFFORTS, ChatOptions, ChatRequest, PromptCache, Reasoning, ResponseFormat, Tool, ToolChoice
 from aiclient.wire.openai_chat import OpenAIChat
 from aiclient.wire.profiles import COMPATIBLE, OPENAI, PROFILES
 from aiclient.wire.responses import ResponsesWire
@@ -569,9 +569,8 @@ OPTIONS = st.fixed_dictionaries(
         "response_format": st.sampled_from(
             [ResponseFormat(), ResponseFormat("json"), ResponseFormat("schema", SCHEMA)]
         ),
-        "reasoning": st.builds(
-            Reasoning, st.sampled_from([None, "none", "low", "xhigh"]), st.none() | st.integers(0, 9)
-        ),
+        "reasoning": st.builds(Reasoning, st.sampled_from(EFFORTS))
+        | st.builds(Reasoning, st.none(), st.integers(0, 9)),
         "prompt_cache": st.builds(PromptCache, st.sampled_from(["5m", "1h", "24h"]), st.none() | WORD),
         "n": st.integers(1, 3),
         "logprobs": st.integers(0, 20),
