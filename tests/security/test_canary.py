@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import pickle
 
 import attrs
 import pytest
 
-from aiclient import AsyncClient, Client, errors
+from aiclient import AsyncClient, Client, SQLiteStore, errors
 from aiclient.cli import main
-from aiclient.middleware import DryRun, Fallback, Validate
+from aiclient.ledger import Ledger
+from aiclient.middleware import (
+    Budget,
+    Cache,
+    CircuitBreaker,
+    DryRun,
+    Fallback,
+    MemoryMetrics,
+    Metrics,
+    RateLimit,
+    Validate,
+)
 from aiclient.testutil.server import Fault, LoopbackServer
 
 from ..faults.wires import KEY, MODEL, OPENAI, WIRES
@@ -188,6 +201,61 @@ async def test_a_session_that_is_saved_holds_no_key_and_shows_no_content(tmp_pat
     assert planted.found(f"{saved!r}{written}", {"key": KEY}) == []
     assert planted.found(f"{saved!r}{written}") == ["answer", "prompt", "system"]  # what a session is saved for
     assert planted.found(shown) == []
+
+
+# --- what a client says of itself, and what it keeps ---
+
+
+async def standing(client, _):
+    status = await client.status(ask=True)
+    return f"{status!r}{status}{json.dumps(status.to_dict())}"
+
+
+async def checked(client, _):
+    report = await client.check(extra=[lambda: f"bad {KEY}"])
+    return f"{report!r}{report}{json.dumps(report.to_dict())}"
+
+
+async def in_bulk(client, _):
+    result = await client.map([planted.request(), planted.PROMPT], concurrency=2)
+    failed = [*result.errors] if hasattr(result, "errors") else []
+    return f"{result!r}{result}{failed!r}"
+
+
+async def drawn(client, _):
+    return f"{client!r}{client.explain()}{client.middleware!r}"
+
+
+async def ledger_file(client, folder):
+    async with SQLiteStore(folder / "ledger.db") as store:
+        budget = Budget(tokens=10**9, per="user", ledger=Ledger(store=store))
+        with contextlib.suppress(errors.AIClientError):
+            await client.derive(budget).chat(planted.request())
+    return "".join(path.read_bytes().decode("latin-1") for path in folder.iterdir())
+
+
+OWN = {"status": standing, "check": checked, "bulk": in_bulk, "explain": drawn, "ledger file": ledger_file}
+
+
+@pytest.mark.parametrize("status", [401, 500, 200])
+@pytest.mark.parametrize("name", OWN)
+async def test_what_a_client_says_of_itself_and_keeps_holds_nothing(name, status, tmp_path):
+    with Refusing(status) as service:
+        async with AsyncClient(service.provider()) as client:
+            client.use(Metrics(MemoryMetrics()), CircuitBreaker(), RateLimit(tokens=10**9))
+            with contextlib.suppress(errors.AIClientError):
+                await client.chat(planted.request())
+            said = await OWN[name](client, tmp_path)
+    wanted = set(planted.SECRETS) - ({"user", "session"} if name == "ledger file" else set())  # whose account it is
+    assert said and planted.found(said, wanted) == []
+
+
+async def test_what_a_cache_keeps_holds_no_key(tmp_path):
+    with LoopbackServer(reply=planted.ANSWER) as server:
+        async with SQLiteStore(tmp_path / "answers.db") as store, AsyncClient(OPENAI.make(server.url)) as client:
+            await client.use(Cache(store=store, sampled=True)).chat(planted.request())
+    kept = "".join(path.read_bytes().decode("latin-1") for path in tmp_path.iterdir())
+    assert planted.found(kept, {"answer", "key", "user", "session"}) == ["answer"]  # what it is for
 
 
 @pytest.mark.parametrize("status", [400, 401, 500, 200])
