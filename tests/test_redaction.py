@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aiclient.providers import CompatibleProvider
 from aiclient.redaction import clean, fingerprint, known, one_line, redact
 from aiclient.secrets import SecretStr
 
@@ -268,3 +269,35 @@ def test_far_beyond_the_limit_nothing_is_looked_at():
 def test_equal_texts_have_equal_fingerprints_and_others_have_not():
     assert fingerprint("ann") == fingerprint("ann") != fingerprint("bob")
     assert len(fingerprint("ann")) == 12 and "ann" not in fingerprint("ann")
+
+
+# --- what providers hold ---
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("by-header-4711-x", "***"),
+        ("by-cookie-0815-x", "***"),
+        ("by-query-2038-x", "***"),
+        ("by-key-31415-x", "***"),
+        ("acme-tenant-2024", "acme-tenant-2024"),
+        ("2024-10-21-preview", "2024-10-21-preview"),
+    ],
+)
+def test_what_a_provider_sends_as_a_secret_is_masked_as_long_as_it_lives(text, shown):
+    provider = CompatibleProvider(
+        "http://127.0.0.1:9/v1?sig=by-query-2038-x&api-version=2024-10-21-preview",
+        api_key="by-key-31415-x",
+        model="m",
+        headers={
+            "X-Api-Key": "Token by-header-4711-x",
+            "Cookie": SecretStr("by-cookie-0815-x"),
+            "X-Tenant": "acme-tenant-2024",
+        },
+    )
+    provider.validate_config()
+    assert known(f"it said {text}") == f"it said {shown}"
+    del provider
+    gc.collect()
+    assert known(f"it said {text}") == f"it said {text}"

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from .. import __version__
 from ..errors import ConfigError
@@ -15,8 +15,8 @@ from ..secrets import SecretStr
 
 __all__ = ["Endpoint"]
 
-_SECRET: Final = re.compile(r"(?i)auth|cookie|credential|key|pass|secret|token")
-"""In the name of a header: that its value is one."""
+_SECRET: Final = re.compile(r"(?i)auth|cookie|credential|key|pass|secret|^sig|token")
+"""In the name of a header or a parameter: that its value is one."""
 
 
 class Endpoint:
@@ -47,7 +47,8 @@ class Endpoint:
         self._query = parts.query
         self._insecure = parts.scheme == "http" and not allow_insecure and not _is_loopback(self.host)
         self._headers = _checked(headers or {})
-        self._held = list(_secrets(headers or {}))  # alive as long as they are sent, so that they are masked
+        # Alive as long as they are sent, so that they are masked wherever somebody writes them.
+        self._held = [*_secrets(headers or {}), *_secrets(dict(parse_qsl(self._query)))]
         self._names = {name.lower() for name, _ in self._headers}
 
     def check(self, *, with_key: bool) -> None:
@@ -97,7 +98,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _secrets(headers: Mapping[str, Any]) -> Iterator[SecretStr]:
-    """Give what is secret in the headers: what was given as a secret, and what has the name of one."""
+    """Give what is secret in headers and parameters: what was given as a secret, and what has the name of one."""
     for name, value in headers.items():
         if isinstance(value, SecretStr):
             yield value
