@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Protocol, Self, runtime_checkable
 
 from attrs import frozen
 
 from .attempt import chain
+from .composition import is_provider
+from .errors import InvalidProviderError
 from .middleware.dry_run import DryRun
 from .provider import Middleware, Provider
 from .sessionbook import Book, Bookkeeping
@@ -41,7 +44,12 @@ class Channels:
 
     @classmethod
     def over(cls, provider: Provider, book: Book, layers: tuple[Middleware, ...], use: tuple[Middleware, ...]) -> Self:
-        """Put the session's layers, and the caller's (`use`) inside them, around `provider`."""
+        """Put the session's layers, and the caller's (`use`) inside them, around `provider`.
+
+        Raises:
+            ConfigError: It is no provider, or one of the layers is none.
+        """
+        _check(provider)
 
         def around(*outermost: Middleware) -> Provider:
             if isinstance(provider, Deriving):
@@ -63,3 +71,14 @@ class Channels:
             await self.talk.close()
         finally:
             await self.items.close()
+
+
+def _check(provider: object) -> None:
+    if not is_provider(provider):
+        what = f"the class {provider.__name__}" if isinstance(provider, type) else type(provider).__name__
+        raise InvalidProviderError(f"a session needs an AsyncClient or a Provider, not {what}")
+    if isinstance(provider, Deriving) and not inspect.iscoroutinefunction(getattr(provider, "chat", None)):
+        raise InvalidProviderError(
+            f"an AsyncSession needs an AsyncClient, not {type(provider).__name__}: that has sessions of its own, "
+            "client.session(...)"
+        )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from .bulk import Items, OnError, checked
 from .bulkitems import BulkResult, OnProgress
 from .conversation import CALLER
-from .errors import ClientClosedError
+from .errors import ClientClosedError, InvalidProviderError
 from .loopthread import LoopThread
 from .prompts import Prompt
 from .response import ChatResponse
@@ -98,6 +98,10 @@ class Session(SessionView):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], client: Client, **options: Any) -> Self:
         """Return the session that `export_to_dict` gave, over `client`; see AsyncSession.from_dict."""
+        if not hasattr(client, "_async"):
+            raise InvalidProviderError(
+                f"a Session needs a Client, not {type(client).__name__}; see AsyncSession.from_dict"
+            )
         made = AsyncSession.from_dict(data, client._async, **options)  # noqa: SLF001  # what that is the facade of
         return cls(made, client._thread, client)  # noqa: SLF001  # as above
 

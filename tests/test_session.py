@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import logging
 import threading
 from decimal import Decimal
@@ -20,9 +21,11 @@ from aiclient import (
     ChatResponse,
     ChatStream,
     ChatStreamChunk,
+    Client,
     ClientClosedError,
     ConfigError,
     InvalidMessageError,
+    InvalidProviderError,
     InvalidRequestError,
     Layer,
     Message,
@@ -33,7 +36,8 @@ from aiclient import (
 )
 from aiclient.gate import uninterrupted
 from aiclient.middleware import Cache, Defaults, Hedge, Retry, SingleFlight
-from aiclient.testutil import FakeClock, MockProvider
+from aiclient.providers import OpenAIProvider
+from aiclient.testutil import FakeClock, LoopbackServer, MockProvider
 
 pytestmark = pytest.mark.anyio
 
@@ -679,6 +683,33 @@ async def test_closing_ends_the_call_under_way_and_those_that_wait_and_leaves_th
     assert mock.closed == 0
 
 
+async def test_closing_ends_a_batch_under_way():
+    mock = Gated()
+    session = AsyncClient(mock).session()
+    task = asyncio.ensure_future(session.batch_generate(map(str, range(1000)), concurrency=3))
+    await turns()
+    await session.close()
+    result = await task
+    assert isinstance(result.stopped, ClientClosedError)
+    assert len(result) <= 6
+    assert mock.calls == 3
+
+
+@pytest.mark.parametrize(
+    ("provider", "problem"),
+    [
+        ("openai:gpt-5-mini", "not str"),
+        (MockProvider, "not the class MockProvider"),
+        (None, "not NoneType"),
+        (Client(MockProvider()), "not Client: that has sessions of its own"),
+    ],
+    ids=["text", "class", "none", "sync"],
+)
+async def test_what_is_no_provider_is_refused_by_name(provider, problem):
+    with pytest.raises(InvalidProviderError, match=problem):
+        AsyncSession(provider)
+
+
 async def test_closing_ends_an_open_stream_as_abandoned():
     session, _ = over("one two three")
     stream = await session.stream("a")
@@ -809,3 +840,16 @@ async def test_a_source_that_is_opened_and_read_by_hand_is_the_same_turn():
     assert said(session) == [("user", "a"), ("assistant", "x")]
     assert session.cost_usd in (0, None)
     assert Decimal(0) == session.expense.usd
+
+
+async def test_over_a_real_connection_a_conversation_is_sent_again_whole_and_priced_by_what_the_service_counted():
+    with LoopbackServer(reply=lambda messages: f"heard {len(messages)}", api_key="key") as server:
+        provider = OpenAIProvider("key", model="gpt-5-mini", base_url=f"{server.url}/v1")
+        async with AsyncClient(provider) as client, client.session(budget_usd=1, system="S", max_tokens=20) as session:
+            await session.chat("one")
+            async with session.stream("two") as stream:
+                assert "".join([text async for text in stream.text]) == "heard 4"
+            assert 0 < session.cost_usd < Decimal("0.001")
+            assert [row.total_tokens > 0 for row in session.rows] == [True, True]
+    sent = [message["content"] for message in json.loads(server.requests[-1].body)["messages"]]
+    assert sent == ["S", "one", "heard 2", "two"]

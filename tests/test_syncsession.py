@@ -10,7 +10,15 @@ import warnings
 
 import pytest
 
-from aiclient import AIClientError, BudgetExceededError, Client, ClientClosedError, Session
+from aiclient import (
+    AIClientError,
+    AsyncClient,
+    BudgetExceededError,
+    Client,
+    ClientClosedError,
+    InvalidProviderError,
+    Session,
+)
 from aiclient.testutil import MockProvider
 
 PRICES = {"mock-model": {"input": 1000, "output": 1000}}
@@ -113,6 +121,12 @@ def test_a_saved_session_goes_on(client, tmp_path):
     again.chat("two")
     assert [message.content for message in again.history] == ["one", "ONE", "two", "TWO"]
     assert Session.from_dict(session.export_to_dict(), client).budget_remaining == session.budget_remaining
+
+
+def test_a_saved_session_needs_a_client_of_its_own_colour(client):
+    saved = client.session().export_to_dict()
+    with pytest.raises(InvalidProviderError, match="needs a Client, not AsyncClient"):
+        Session.from_dict(saved, AsyncClient(MockProvider()))
 
 
 def test_alerts_are_told(client):
