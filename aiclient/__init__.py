@@ -152,6 +152,9 @@ if TYPE_CHECKING:
     from .syncsession import Session
     from .syncstream import Stream
     from .template import Template
+    from .toolloop import ToolLoop
+    from .toolruns import RunEvent, RunResult, ToolUse
+    from .tooluse import ToolError
     from .transport import HTTPLimits
     from .vectors import nearest, similarity
 
@@ -272,6 +275,8 @@ __all__ = [
     "RequestBuilder",
     "ResponseFormat",
     "ResponseValidationError",
+    "RunEvent",
+    "RunResult",
     "SQLiteStore",
     "SchemaChange",
     "SecretStr",
@@ -299,7 +304,10 @@ __all__ = [
     "ToolCall",
     "ToolCallDelta",
     "ToolChoice",
+    "ToolError",
+    "ToolLoop",
     "ToolResultPart",
+    "ToolUse",
     "TypedResponse",
     "UnsupportedFeatureError",
     "Usage",
@@ -446,6 +454,8 @@ _WHERE = {
     "RequestBuilder": ".sync",
     "ResponseFormat": ".request",
     "ResponseValidationError": ".errors",
+    "RunEvent": ".toolruns",
+    "RunResult": ".toolruns",
     "SQLiteStore": ".sqlite_store",
     "SchemaChange": ".lowering",
     "SecretStr": ".secrets",
@@ -474,7 +484,10 @@ _WHERE = {
     "ToolCall": ".messages",
     "ToolCallDelta": ".chunks",
     "ToolChoice": ".request",
+    "ToolError": ".tooluse",
+    "ToolLoop": ".toolloop",
     "ToolResultPart": ".messages",
+    "ToolUse": ".toolruns",
     "TypedResponse": ".response",
     "UnsupportedFeatureError": ".errors",
     "Usage": ".response",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack, cast, overload
 
 from attrs import evolve, field, frozen
 
@@ -34,6 +34,10 @@ from .turns import said_after
 if TYPE_CHECKING:
     from .output import OutputMode
     from .pricing import Estimate
+    from .toolloop import LoopOptions
+    from .toolruns import RunResult
+    from .toolstream import AsyncRun
+    from .tooluse import AnyTool
 
 __all__ = ["AsyncRequestBuilder", "Fluent"]
 
@@ -255,6 +259,12 @@ class Fluent:
 
     # --- the request ---
 
+    def _offering(self, tools: Iterable[AnyTool]) -> ChatRequest:
+        """Return the request with these tools beside its own."""
+        offered = {tool.name: tool.tool for tool in tools}
+        others = [tool for tool in self._options.tools if tool.name not in offered]
+        return self.tools(*others, *offered.values()).build()
+
     def build(self) -> ChatRequest:
         """Return the request, checked.
 
@@ -323,6 +333,33 @@ class AsyncRequestBuilder(Fluent, Generic[A]):
     def stream(self) -> OpenStream:
         """Return the stream to be opened: `async with` it, or `await` it. The request is checked at once."""
         return self._open(self.build())
+
+    async def run(self, tools: Iterable[AnyTool], **options: Unpack[LoopOptions]) -> RunResult:
+        """Ask, use the tools that the answer asks for, tell the results, and ask again, until there is an answer without.
+
+        Every round is a call of its own, with all the client's layers; see `aiclient.toolloop.ToolLoop` for the options.
+
+        Args:
+            tools: Functions with `@tool`; no other tool is ever called.
+            options: `max_rounds`, `timeout`, `approve`, ... of ToolLoop.
+
+        Raises:
+            AIClientError: A call failed; `error.run` is the run so far.
+
+        Cancelling it cancels the call and the tools under way.
+        """
+        from .toolloop import ToolLoop  # noqa: PLC0415  # most requests run no tools
+
+        loop = ToolLoop(tools, **options)
+        return await loop.run(self._provider, self._offering(loop.tools))
+
+    def run_stream(self, tools: Iterable[AnyTool], **options: Unpack[LoopOptions]) -> AsyncRun:
+        """Do the same as `run`, and tell what happens as it happens: `async with` it and `async for` its events."""
+        from .toolloop import ToolLoop  # noqa: PLC0415  # as in run
+        from .toolstream import AsyncRun  # noqa: PLC0415  # as in run
+
+        loop = ToolLoop(tools, **options)
+        return AsyncRun(loop.events(self._provider, self._offering(loop.tools), stream=True))
 
     def estimate(self, *, output_tokens: int | None = None) -> Estimate:
         """Return what the request may cost at the service that is asked first, as a range; sends nothing.

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from .response import Attempt, ChatResponse, RateLimitInfo
+    from .toolruns import RunResult
 
 __all__ = [
     "AIClientDeprecationWarning",
@@ -174,6 +175,7 @@ class AIClientError(Exception):
         self.partial = partial
         self.rate_limit = rate_limit
         self.should_retry = should_retry
+        self.run: RunResult | None = None  # the run of a tool loop that it ended
 
     @property
     def category(self) -> Category:

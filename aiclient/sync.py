@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Coroutine, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack, cast, overload
 
 from attrs import evolve, field, frozen
 
@@ -33,7 +33,11 @@ if TYPE_CHECKING:
     from .pricing import Estimate
     from .sessionoptions import SessionArguments
     from .statuses import Status
+    from .syncrun import Run
     from .syncsession import Session
+    from .toolloop import LoopOptions
+    from .toolruns import RunResult
+    from .tooluse import AnyTool
 
 __all__ = ["Client", "RequestBuilder"]
 
@@ -69,6 +73,22 @@ class RequestBuilder(Fluent, Generic[A]):
     def stream(self) -> Stream:
         """Open a stream; use it with `with`."""
         return self._client.chat_stream(self.build())
+
+    def run(self, tools: Iterable[AnyTool], **options: Unpack[LoopOptions]) -> RunResult:
+        """Ask, use tools, tell the results and ask again, until there is an answer without; see AsyncRequestBuilder.run."""
+        from .toolloop import ToolLoop  # noqa: PLC0415  # most requests run no tools
+
+        loop = ToolLoop(tools, **options)
+        return self._client._thread.run(loop.run(self._client._async, self._offering(loop.tools)))  # noqa: SLF001  # its own half
+
+    def run_stream(self, tools: Iterable[AnyTool], **options: Unpack[LoopOptions]) -> Run:
+        """Do the same as `run`, and tell what happens as it happens: `with` it and `for` its events."""
+        from .syncrun import Run  # noqa: PLC0415  # as in run
+        from .toolloop import ToolLoop  # noqa: PLC0415  # as in run
+
+        loop = ToolLoop(tools, **options)
+        request = self._offering(loop.tools)
+        return Run(self._client._thread, loop.events(self._client._async, request, stream=True))  # noqa: SLF001  # its own half
 
     def estimate(self, *, output_tokens: int | None = None) -> Estimate:
         """Return what the request may cost, as a range; sends nothing. See AsyncRequestBuilder.estimate."""

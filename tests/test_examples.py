@@ -69,6 +69,11 @@ PRINTS = {
         "billing\n['billing', 'support']",
     ],
     "template.py": ["billing\nsupport", "mesage is unknown; did you mean 'message'?"],
+    "tool_loop.py": [
+        'order {"item": "coffee", "number": 500} -> refused',
+        "I ordered 5 coffees. (answer after 3 rounds)",
+        "at most 10 at a time",
+    ],
     "tools.py": ["21 degrees in Bonn", "It is 21 degrees in Bonn."],
     "telemetry.py": [
         "3 of 4 calls completed, 1 from the cache",

@@ -40,8 +40,8 @@ FLOORS = [
     {"bulkitems"},
     # 3: streams
     {"abilities", "chunks", "ends", "rates"},
-    {"stream"},
-    {"opening"},
+    {"stream", "toolruns"},
+    {"opening", "toolstream"},
     # 4: the core
     {"provider"},
     {"composition", "modelnames", "statuses", "store"},
@@ -199,6 +199,7 @@ FLOORS = [
         "output",
         "registry",
         "surveys",
+        "tooluse",
         "testutil._http1",
         "testutil._turns",
     },
@@ -223,7 +224,7 @@ FLOORS = [
     # 10, 11, 12: the clients, and what people type
     {"client"},
     {"loopthread"},
-    {"syncbulk", "syncstream"},
+    {"syncbulk", "syncrun", "syncstream"},
     {"syncsession"},
     {"sync"},
     {"cli.terminal", "testutil"},

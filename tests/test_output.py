@@ -356,16 +356,17 @@ async def test_the_arguments_of_the_tool_grow_too():
         return ChatStreamChunk(tool_calls=[ToolCallDelta(index, call, name, arguments)])
 
     chunks = (
-        piece('{"city": "Bonn"}', 0, "weather", "c0"),
+        piece('{"city": "Bonn"', 0, "weather", "c0"),
         piece("", 1, "answer", "c1"),
         piece('{"value": ['),
         piece("1, 2, "),
+        piece("}", 0),
         piece("3]}"),
         ChatStreamChunk(finish_reason="tool_calls", last=True),
     )
     async with AsyncClient(MockProvider(chunks)) as client:
         values, stream = await grown(client, list[int], mode="tool")
-    assert values == [None, None, [], [1, 2], [1, 2, 3], [1, 2, 3]]
+    assert values == [None, None, [], [1, 2], [1, 2], [1, 2, 3], [1, 2, 3]]
     assert [call.name for call in stream.response.message.tool_calls] == ["weather", "answer"]
 
 

@@ -312,6 +312,25 @@ async def typed(client: Client, asynchronous: AsyncClient) -> None:
     assert_type(either.message.content, str)
 
 
+@aiclient.tool
+def double(number: int) -> int:
+    """Double."""
+    return 2 * number
+
+
+async def looped(client: Client, asynchronous: AsyncClient) -> None:
+    result = client.new_request().user("?").run([double], max_rounds=3, approve=lambda call: call.name == "double")
+    assert_type(result, aiclient.RunResult)
+    assert_type(result.response, ChatResponse)
+    with client.new_request().user("?").run_stream([double]) as run:
+        for event in run:
+            assert_type(event, aiclient.RunEvent)
+    async with asynchronous.new_request().user("?").run_stream([double], timeout=5) as later:
+        async for event in later:
+            assert_type(event.use, aiclient.ToolUse | None)
+    assert_type(later.result.stopped == "answer", bool)
+
+
 def many(client: Client) -> None:
     result = client.map(["a", [{"role": "user", "content": "b"}]], on_progress=lambda progress: print(progress.done))
     assert_type(result.values, list[ChatResponse])
