@@ -165,6 +165,8 @@ class _Run(Generic[I, V]):
             error: Exception = AIClientError(f"the call for item {index} ended itself as cancelled", kind="cancelled")
         except Exception as failure:  # noqa: BLE001  # kept as the item's outcome: one bug must not lose the others' answers
             error = failure
+            if error.__traceback__ is not None:  # without this frame, whose item is what a traceback would show
+                error = error.with_traceback(error.__traceback__.tb_next)
         if self._on_error == "raise":
             error.add_note(f"this was item {index}")
             self._broken = self._broken or error

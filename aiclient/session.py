@@ -193,7 +193,9 @@ class AsyncSession(SessionView):
             items = await state.affordable(items, asked)
 
         async def one(item: Prompt) -> ChatResponse:
-            return await state.channels.items.chat(state.alone(item, asked))
+            request = state.alone(item, asked)
+            del item  # as in `chat`
+            return await state.channels.items.chat(request)
 
         return await bulk_map(one, items, concurrency=concurrency, on_error=on_error, on_progress=on_progress)
 

@@ -134,6 +134,11 @@ class Refusing:
         return OPENAI.make(self.server.url)
 
 
+@attrs.frozen
+class City:
+    name: str
+
+
 def refused(value):
     raise ValueError(f"not {value}")
 
@@ -145,6 +150,8 @@ ASKING = {
     "embed": lambda client: client.embed([planted.PROMPT]),
     "stream": lambda client: list(client.chat_stream(planted.PROMPT).__enter__()),
     "built stream": lambda client: list(client.new_request().user(planted.PROMPT).stream().__enter__()),
+    "typed": lambda client: client.new_request().user(planted.PROMPT).output(City).do(),
+    "streamed by a session": lambda client: list(client.session().stream(planted.PROMPT).__enter__()),
     "session": lambda client: client.session(system=planted.SYSTEM, id=planted.SESSION).chat(planted.PROMPT),
     "fallback": lambda client: client.use(Fallback(client._async._leaf)).chat(planted.PROMPT),
 }
@@ -157,6 +164,16 @@ def test_however_it_is_asked_the_error_and_its_frames_hold_nothing(ask, status):
         with pytest.raises(errors.AIClientError) as caught:
             ask(client)
     assert planted.found("".join([*errors_of(caught.value), *frames_of(caught.value)])) == []
+
+
+@pytest.mark.parametrize("of", ["client", "session"])
+def test_the_outcomes_of_many_calls_hold_no_prompt_but_as_their_items(of):
+    with Refusing(500) as service, Client(service.provider()) as client:
+        ask = client.map if of == "client" else client.session(system=planted.SYSTEM).batch_generate
+        outcomes = list(ask([planted.PROMPT, planted.request()]))
+    assert len(outcomes) == 2
+    for outcome in outcomes:
+        assert planted.found("".join([*errors_of(outcome.error), *frames_of(outcome.error)])) == []
 
 
 @pytest.mark.parametrize("prompt", [[{"content": planted.PROMPT}], [{"role": "user", "text": planted.PROMPT}]], ids=str)
