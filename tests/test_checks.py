@@ -185,6 +185,16 @@ async def test_a_model_that_is_not_there_fails_with_those_that_are_near(model, l
     assert not result.ok and result.errors == (message,)
 
 
+async def test_of_several_models_each_is_named():
+    service = Service(models=("m-1", "m-2", "m-3"))
+    report = await check(Fallback(Target(service, model="m-2"))(service))
+    assert report.results[-1].message == "m-1, m-2: among its 3 models"
+
+
+async def test_the_variant_of_a_model_is_what_stands_behind_the_first_colon():
+    assert (await only(Service(model="vendor/m:free:online", models=["vendor/m"]), "model")).ok
+
+
 @pytest.mark.parametrize(
     ("service", "warning"),
     [
@@ -201,6 +211,11 @@ async def test_what_cannot_be_found_out_of_a_model_is_a_warning(service, warning
 async def test_a_provider_without_abilities_has_its_configuration_checked():
     report = await check(MockProvider())
     assert told(report) == [("mock", "config", True), ("mock", "reachable", True), ("mock", "model", True)]
+    assert [result.message for result in report.results] == [
+        "nothing is missing",
+        "it cannot be asked without a call",
+        "mock-model; it does not list its models",
+    ]
     assert report.results[1].warnings == ("it cannot be asked without a call",)
 
 
@@ -320,7 +335,7 @@ async def test_a_plain_check_holds_nobody_up_and_is_given_up_when_its_time_is_ov
 async def test_an_object_with_an_async_call_is_a_check_too():
     class Disk:
         async def __call__(self):
-            return "full"
+            return "full" if threading.current_thread() is threading.main_thread() else "on a thread"
 
     report = await check(Service(), extra=[Disk(), lambda: words()])
     assert [(result.name, result.message) for result in report.failed] == [
@@ -361,7 +376,17 @@ def test_a_report_prints_as_lines_and_saves_as_json():
         "FAILED -            disk       full",
     ]
     saved = json.loads(json.dumps(report.to_dict()))
-    assert (saved["ok"], saved["checks"][2]["errors"]) == (False, ["full"])
+    assert saved["ok"] is False and saved["checks"][1:] == [
+        {
+            "name": "reachable",
+            "provider": "openai",
+            "ok": True,
+            "message": "hm",
+            "errors": [],
+            "warnings": ["hm"],
+        },
+        {"name": "disk", "provider": None, "ok": False, "message": "full", "errors": ["full"], "warnings": []},
+    ]
 
 
 # --- clients ---

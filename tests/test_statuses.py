@@ -139,14 +139,14 @@ def test_what_several_layers_have_counted_counts_once():
 
 
 def test_a_status_is_plain_json_and_money_stays_exact():
-    notes = [{"seen": {1}, 3: (NOW, [Decimal(2)])}]
+    notes = [{"seen": {1}, 3: (NOW, [Decimal("2E+2")])}]
     service = standing(health=unwell(), spend=[{"usd": Decimal("0.1")}], rate_limit=[limit(10)], notes=notes)
     saved = json.loads(json.dumps(Status(state="down", taken_at=NOW, services=(service,)).to_dict()))
     (told,) = saved["services"]
     assert (saved["ok"], saved["state"], saved["taken_at"]) == (False, "down", "2026-11-28T00:00:00+00:00")
     assert (told["spend_usd"], told["health"]["category"], told["headroom"]["requests"]) == ("0.1", "server", 9)
     assert told["health"]["checked_at"] == "2026-11-28T00:00:00+00:00"
-    assert told["details"]["notes"] == [{"seen": "{1}", "3": ["2026-11-28 00:00:00+00:00", ["2"]]}]
+    assert told["details"]["notes"] == [{"seen": "{1}", "3": ["2026-11-28 00:00:00+00:00", ["200"]]}]
 
 
 @pytest.mark.parametrize(("state", "ok"), [("ok", True), ("degraded", True), ("down", False), ("closed", False)])

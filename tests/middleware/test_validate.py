@@ -174,6 +174,20 @@ async def test_many_problems_are_told_up_to_a_number(call):
     assert len(failed.value.errors) == 21 and failed.value.errors[-1] == "and 30 more"
 
 
+@pytest.mark.parametrize(
+    ("count", "told", "last"),
+    [
+        (2, "(and 1 more, see .errors)", "$[1]"),
+        (20, "(and 19 more, see .errors)", "$[19]"),
+        (21, "and 20 more", "and 1 more"),
+    ],
+)
+async def test_how_many_more_problems_there_are_is_told(count, told, last):
+    with pytest.raises(ResponseValidationError) as failed:
+        await chat(chain([Validate(list[int])], MockProvider(str(["a"] * count).replace("'", '"'))))
+    assert told in str(failed.value) and failed.value.errors[-1].startswith(last)
+
+
 @BOTH
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 @pytest.mark.parametrize(
@@ -363,6 +377,39 @@ async def test_outside_a_budget_what_is_asked_again_has_to_fit_by_itself():
     assert (budget.spent, budget.reserved, mock.calls) == (1, 0, 1)
 
 
+async def test_by_default_three_answers_are_asked_for():
+    mock = MockProvider("no")
+    with pytest.raises(ResponseValidationError):
+        await chat(chain([Validate(int, mode="retry")], mock))
+    assert mock.calls == 3
+
+
+async def test_while_there_is_any_time_left_it_is_asked_again(still):
+    mock = MockProvider(["no", "3"])
+    context = CallContext(clock=still, deadline=0.5)
+    assert (await chat(chain([Validate(int, mode="retry")], mock), context)).output == 3
+
+
+async def test_a_function_that_refuses_has_each_of_its_reasons_told_to_the_model():
+    mock = MockProvider(["a", "long enough"])
+    await chat(
+        chain([Validate(lambda r: ["too short", "too plain"][: 2 * (len(r.message.content) < 5)], mode="retry")], mock)
+    )
+    assert mock.requests[1].messages[-1].content == (
+        "Your answer cannot be used:\n- too short\n- too plain\nAnswer again, in full."
+    )
+
+
+async def test_what_is_told_to_the_observers_says_of_whom():
+    heard = Heard()
+    with pytest.raises(ResponseValidationError) as failed:
+        await chat(
+            chain([Validate(int)], MockProvider(said("no", request_id="r-1"), name="p", model="m")), heard.context
+        )
+    (event,) = [event for event in heard.events if event.kind == "validation"]
+    assert (event.provider, event.model, event.category) == ("p", "m", "policy") and failed.value.request_id == "r-1"
+
+
 # --- cached answers ---
 
 
@@ -417,6 +464,14 @@ async def test_with_warn_a_cached_answer_stays(call):
     assert (
         response.cached and mock.calls == 1 and [warning.code for warning in response.warnings] == ["validation_failed"]
     )
+
+
+async def test_of_every_question_a_cached_answer_that_does_not_fit_is_asked_for_anew():
+    heard, mock = Heard(), MockProvider([said("a", cached=True), "b", said("c", cached=True), "4"])
+    response = await chat(chain([Validate(int, mode="retry")], mock), heard.context)
+    assert response.output == 4
+    assert heard.validations == [("refreshed", None), ("retried", 1), ("refreshed", None)]
+    assert texts(mock.requests[2]) == texts(mock.requests[3])
 
 
 async def test_a_cache_that_answers_though_it_is_told_to_refresh_is_asked_once():
@@ -548,6 +603,12 @@ async def test_further_answers_are_not_checked():
 
 
 # --- in company ---
+
+
+@BOTH
+async def test_a_function_outside_leaves_the_value_that_was_read_inside(call):
+    provider = chain([Validate(lambda response: None), Validate(Age)], MockProvider('{"age": 30}'))
+    assert (await call(provider)).output == Age(30)
 
 
 async def test_of_two_the_outer_one_sees_the_value_of_the_inner():
