@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from urllib.parse import unquote
 
 from ._exchange import Answer, Dialect, RecordedRequest, Route, bearer, json_answer, usual_message
-from ._turns import MODELS, Reply, Turn, forced, streamed, turn
+from ._turns import MODELS, Call, Reply, Turn, forced, streamed, turn
 from ._wire import BadBodyError, JsonObject, checked, objects, positive, sse, tokens
 
 __all__ = ["ANTHROPIC", "anthropic_routes"]
@@ -132,15 +132,14 @@ def _usage(said: Turn, *, output: int) -> JsonObject:
 def _blocks(said: Turn) -> list[JsonObject]:
     thinking = {"type": "thinking", "thinking": said.thinking, "signature": said.signature}
     blocks: list[JsonObject] = [thinking] if said.thought else []
-    if said.call:
-        blocks.append({"type": "tool_use", "id": _call_id(said), "name": said.call.name, "input": said.call.value})
-    else:
+    blocks += [{**_use(call), "input": call.value} for call in said.calls]
+    if not said.calls:
         blocks.append({"type": "text", "text": said.text})
     return blocks
 
 
-def _call_id(said: Turn) -> str:
-    return f"toolu_{said.id}"
+def _use(call: Call) -> JsonObject:
+    return {"type": "tool_use", "id": f"toolu_{call.id}", "name": call.name}
 
 
 def _events(said: Turn) -> Iterator[bytes]:
@@ -164,10 +163,10 @@ def _streamed_blocks(said: Turn) -> Iterator[tuple[JsonObject, list[JsonObject]]
         deltas: list[JsonObject] = [{"type": "thinking_delta", "thinking": word} for word in said.thought]
         seal = {"type": "signature_delta", "signature": said.signature}
         yield {"type": "thinking", "thinking": "", "signature": ""}, [*deltas, seal]
-    if said.call:
-        pieces = [{"type": "input_json_delta", "partial_json": piece} for piece in ("", *said.call.pieces)]
-        yield {"type": "tool_use", "id": _call_id(said), "name": said.call.name, "input": {}}, pieces
-    else:
+    for call in said.calls:
+        pieces = [{"type": "input_json_delta", "partial_json": piece} for piece in ("", *call.pieces)]
+        yield {**_use(call), "input": {}}, pieces
+    if not said.calls:
         yield {"type": "text", "text": ""}, [{"type": "text_delta", "text": word} for word in said.said]
 
 

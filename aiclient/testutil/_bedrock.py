@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from ..wire.eventstream import encode_message
 from ._exchange import Answer, Dialect, RecordedRequest, Route, bearer, json_answer, json_bytes, usual_message
-from ._turns import Reply, Turn, forced, streamed, turn
+from ._turns import Call, Reply, Turn, forced, streamed, turn
 from ._wire import JsonObject, checked, objects, positive, tokens
 
 __all__ = ["BEDROCK", "bedrock_routes"]
@@ -111,15 +111,14 @@ def _closing(said: Turn) -> JsonObject:
 def _blocks(said: Turn) -> list[JsonObject]:
     reasoning = {"reasoningText": {"text": said.thinking, "signature": said.signature}}
     blocks: list[JsonObject] = [{"reasoningContent": reasoning}] if said.thought else []
-    if said.call:
-        blocks.append({"toolUse": {**_use(said), "input": said.call.value}})
-    else:
+    blocks += [{"toolUse": {**_use(call), "input": call.value}} for call in said.calls]
+    if not said.calls:
         blocks.append({"text": said.text})
     return blocks
 
 
-def _use(said: Turn) -> JsonObject:
-    return {"toolUseId": f"tooluse_{said.id}", "name": said.call.name if said.call else ""}
+def _use(call: Call) -> JsonObject:
+    return {"toolUseId": f"tooluse_{call.id}", "name": call.name}
 
 
 def _events(said: Turn) -> Iterator[bytes]:
@@ -139,9 +138,9 @@ def _streamed_blocks(said: Turn) -> Iterator[tuple[JsonObject | None, list[JsonO
     if said.thought:
         pieces: list[JsonObject] = [{"reasoningContent": {"text": word}} for word in said.thought]
         yield None, [*pieces, {"reasoningContent": {"signature": said.signature}}]
-    if said.call:
-        yield {"toolUse": _use(said)}, [{"toolUse": {"input": piece}} for piece in said.call.pieces]
-    else:
+    for call in said.calls:
+        yield {"toolUse": _use(call)}, [{"toolUse": {"input": piece}} for piece in call.pieces]
+    if not said.calls:
         yield None, [{"text": word} for word in said.said]
 
 

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Iterator
 
 from ._exchange import Answer, Dialect, RecordedRequest, Route, json_answer, usual_message
-from ._turns import MODELS, Reply, Turn, forced, streamed, turn
+from ._turns import MODELS, Call, Reply, Turn, forced, streamed, turn
 from ._wire import (
     DIMENSIONS,
     MOST_DIMENSIONS,
@@ -115,10 +115,9 @@ def _answer(said: Turn, *, stream: bool) -> Answer:
         return streamed(said, _events(said), EVENT_STREAM)
     message: JsonObject = {"role": "assistant"}
     content = [{"type": "thinking", "thinking": said.thinking}] if said.thought else []
-    if said.call:
-        function = {"name": said.call.name, "arguments": said.call.arguments}
+    if said.calls:
         message["tool_plan"] = _plan(said)
-        message["tool_calls"] = [{**_opening(said), "function": function}]
+        message["tool_calls"] = [_call(call, call.arguments) for call in said.calls]
     else:
         content.append({"type": "text", "text": said.text})
     if content:
@@ -133,13 +132,12 @@ def _closing(said: Turn) -> JsonObject:
 
 
 def _plan(said: Turn) -> str:
-    return f"I will call {said.call.name}." if said.call else ""
+    return f"I will call {' and '.join(call.name for call in said.calls)}."
 
 
-def _opening(said: Turn) -> JsonObject:
-    """Return a call as it begins, without arguments."""
-    name = said.call.name if said.call else ""
-    return {"id": f"{name}_{said.id}", "type": "function", "function": {"name": name, "arguments": ""}}
+def _call(call: Call, arguments: str) -> JsonObject:
+    function = {"name": call.name, "arguments": arguments}
+    return {"id": f"{call.name}_{call.id}", "type": "function", "function": function}
 
 
 def _events(said: Turn) -> Iterator[bytes]:
@@ -147,15 +145,14 @@ def _events(said: Turn) -> Iterator[bytes]:
     yield sse({"id": said.id, "type": "message-start", "delta": {"message": empty}}, name="message-start")
     if said.thought:
         yield from _content(0, "thinking", said.thought)
-    if said.call:
-        for word in words(_plan(said)):
-            yield _event("tool-plan-delta", message={"tool_plan": word})
-        yield _event("tool-call-start", index=0, message={"tool_calls": _opening(said)})
-        for piece in said.call.pieces:
-            call = {"function": {"arguments": piece}}
-            yield _event("tool-call-delta", index=0, message={"tool_calls": call})
-        yield _event("tool-call-end", index=0)
-    else:
+    for word in words(_plan(said)) if said.calls else ():
+        yield _event("tool-plan-delta", message={"tool_plan": word})
+    for index, call in enumerate(said.calls):
+        yield _event("tool-call-start", index=index, message={"tool_calls": _call(call, "")})
+        for piece in call.pieces:
+            yield _event("tool-call-delta", index=index, message={"tool_calls": {"function": {"arguments": piece}}})
+        yield _event("tool-call-end", index=index)
+    if not said.calls:
         yield from _content(1 if said.thought else 0, "text", said.said)
     yield sse({"id": said.id, "type": "message-end", "delta": _closing(said)}, name="message-end")
     yield b"data: [DONE]\n\n"

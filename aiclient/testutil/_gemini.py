@@ -181,11 +181,11 @@ def _chunks(said: Turn) -> Iterator[JsonObject]:
     """Yield the pieces of the answer; the last one says why it ended, with an empty text, as Google's often do."""
     for word in said.thought:
         yield _chunk(said, [{"text": word, "thought": True}])
-    if said.call:
-        yield _chunk(said, [_call(said)])
+    if said.calls:
+        yield _chunk(said, _calls(said))
     for word in said.said:
         yield _chunk(said, [{"text": word}])
-    seal = {"thoughtSignature": _signature(said)} if said.thought and not said.call else {}
+    seal = {"thoughtSignature": _signature(said)} if said.thought and not said.calls else {}
     yield _chunk(said, [{"text": "", **seal}], last=True)
 
 
@@ -214,15 +214,18 @@ def _usage(said: Turn, *, whole: bool) -> JsonObject:
 
 def _parts(said: Turn) -> list[JsonObject]:
     parts: list[JsonObject] = [{"text": said.thinking, "thought": True}] if said.thought else []
-    if said.call:
-        return [*parts, _call(said)]
+    if said.calls:
+        return [*parts, *_calls(said)]
     seal = {"thoughtSignature": _signature(said)} if said.thought else {}
     return [*parts, {"text": said.text, **seal}]
 
 
-def _call(said: Turn) -> JsonObject:
-    function = {"name": said.call.name, "args": said.call.value} if said.call else {}
-    return {"functionCall": function, **({"thoughtSignature": _signature(said)} if said.thought else {})}
+def _calls(said: Turn) -> list[JsonObject]:
+    """Return the calls, which are told apart by their order alone; the first one has the seal."""
+    parts: list[JsonObject] = [{"functionCall": {"name": call.name, "args": call.value}} for call in said.calls]
+    if said.thought:
+        parts[0]["thoughtSignature"] = _signature(said)
+    return parts
 
 
 def _signature(said: Turn) -> str:

@@ -80,7 +80,7 @@ def _events(said: Turn) -> Iterator[bytes]:
     deltas: list[JsonObject] = [{"role": "assistant", "content": ""}]
     deltas += [{"content": [_thinking(word)]} for word in said.thought]
     deltas += [{"content": word} for word in said.said]
-    if said.call:
+    if said.calls:
         deltas.append({"tool_calls": _calls(said)})
     *most, last = deltas
     for delta in most:
@@ -95,10 +95,15 @@ def _thinking(text: str) -> JsonObject:
 
 
 def _calls(said: Turn) -> list[JsonObject]:
-    if said.call is None:
-        return []
-    function = {"name": said.call.name, "arguments": said.call.arguments}
-    return [{"id": said.id[:9], "type": "function", "function": function, "index": 0}]
+    return [
+        {
+            "id": f"{index or ''}{call.id}"[:9],
+            "type": "function",
+            "function": {"name": call.name, "arguments": call.arguments},
+            "index": index,
+        }
+        for index, call in enumerate(said.calls)
+    ]
 
 
 def _reason(said: Turn) -> str:

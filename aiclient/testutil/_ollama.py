@@ -52,7 +52,8 @@ def chat(reply: Reply, body: JsonObject, request: RecordedRequest) -> Answer:
         model=str(body.get("model", "loopback")),
         prompt=tokens(messages),
         limit=positive(body.get("options") or {}, "num_predict", default=0) or None,
-        tool=forced(tools, must=messages[-1].get("role") != "tool"),
+        # The protocol has no choice of tools: a fixed reply calls one first, a function says itself what it calls.
+        tool=forced(tools, must=messages[-1].get("role") != "tool" and isinstance(reply, str)),
         thinks=bool(body.get("think")),
     )
     return _answer(said, stream=body.get("stream") is not False)
@@ -94,7 +95,7 @@ def _answer(said: Turn, *, stream: bool) -> Answer:
 def _lines(said: Turn) -> Iterator[JsonObject]:
     for word in said.thought:
         yield _object(said, _message(said, content="", thinking=word, call=False))
-    if said.call:
+    if said.calls:
         yield _object(said, _message(said, content=""))
     for word in said.said:
         yield _object(said, _message(said, content=word))
@@ -112,9 +113,11 @@ def _message(said: Turn, *, content: str | None = None, thinking: str | None = N
     thought = said.thinking if whole else thinking
     if thought:
         message["thinking"] = thought
-    if said.call and call:
-        function = {"index": 0, "name": said.call.name, "arguments": said.call.value}
-        message["tool_calls"] = [{"id": f"call_{said.id}", "function": function}]
+    if said.calls and call:
+        message["tool_calls"] = [
+            {"id": f"call_{one.id}", "function": {"index": index, "name": one.name, "arguments": one.value}}
+            for index, one in enumerate(said.calls)
+        ]
     return message
 
 

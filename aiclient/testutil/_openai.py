@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import attrs
 
 from ._exchange import Answer, Dialect, RecordedRequest, Route, bearer, error_answer, json_answer
-from ._turns import CREATED, MODELS, Reply, Turn, forced, streamed, turn
+from ._turns import CREATED, MODELS, Call, Reply, Turn, forced, streamed, turn
 from ._wire import (
     DIMENSIONS,
     MOST_DIMENSIONS,
@@ -193,17 +193,22 @@ class _Completion:
 
 def _choice(said: Turn) -> Choice:
     ending = said.ending(stop="stop", cut="length", call="tool_calls")
-    if said.call is None:
+    if not said.calls:
         message: JsonObject = {"role": "assistant", "content": said.text, "refusal": None, "annotations": []}
         first: JsonObject = {"role": "assistant", "content": "", "refusal": None}
         return Choice(message, [first, *({"content": word} for word in said.said)], ending)
-    function = {"name": said.call.name, "arguments": said.call.arguments}
-    call = {"id": f"call_{said.id}", "type": "function", "function": function}
-    message = {"role": "assistant", "content": None, "refusal": None, "tool_calls": [call]}
-    opening = {"index": 0, **call, "function": {**function, "arguments": ""}}
-    first = {"role": "assistant", "content": None, "tool_calls": [opening]}
-    rest = [{"tool_calls": [{"index": 0, "function": {"arguments": piece}}]} for piece in said.call.pieces]
-    return Choice(message, [first, *rest], ending)
+    calls = [_call(call, call.arguments) for call in said.calls]
+    message = {"role": "assistant", "content": None, "refusal": None, "tool_calls": calls}
+    deltas: list[JsonObject] = []
+    for index, call in enumerate(said.calls):
+        deltas.append({"tool_calls": [{"index": index, **_call(call, "")}]})
+        deltas += [{"tool_calls": [{"index": index, "function": {"arguments": piece}}]} for piece in call.pieces]
+    deltas[0] = {"role": "assistant", "content": None, **deltas[0]}
+    return Choice(message, deltas, ending)
+
+
+def _call(call: Call, arguments: str) -> JsonObject:
+    return {"id": f"call_{call.id}", "type": "function", "function": {"name": call.name, "arguments": arguments}}
 
 
 def _forced_tool(body: JsonObject) -> tuple[str, JsonObject] | None:

@@ -153,16 +153,16 @@ def _items(said: Turn, asked: Asked) -> Iterator[tuple[JsonObject, tuple[str, ..
         summary = [{"type": "summary_text", "text": said.thinking}] if asked.summary else []
         seal = {"encrypted_content": said.signature} if asked.sealed else {}
         yield {"id": f"rs_{said.id}", "type": "reasoning", "summary": summary, **seal}, said.thought
-    if said.call:
-        yield _called(said, said.call), tuple(said.call.pieces)
+    if said.calls:
+        yield from ((_called(call), tuple(call.pieces)) for call in said.calls)
         return
     content = [{"type": "output_text", "annotations": [], "logprobs": [], "text": said.text}]
     message = {"id": f"msg_{said.id}", "type": "message", "status": "incomplete" if said.cut else "completed"}
     yield {**message, "content": content, "role": "assistant"}, said.said
 
 
-def _called(said: Turn, call: Call) -> JsonObject:
-    item = {"id": f"fc_{said.id}", "type": "function_call", "status": "completed", "call_id": f"call_{said.id}"}
+def _called(call: Call) -> JsonObject:
+    item = {"id": f"fc_{call.id}", "type": "function_call", "status": "completed", "call_id": f"call_{call.id}"}
     return {**item, "name": call.name, "arguments": call.arguments}
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
 
+from ..messages import ToolCall
 from ._exchange import Answer, RecordedRequest
 from ._wire import BadBodyError, JsonObject, words
 
 __all__ = ["CREATED", "MODELS", "Call", "Reply", "Stub", "Turn", "forced", "streamed", "turn"]
 
-Reply = str | Callable[[list[JsonObject]], str]
-"""The text of every answer, or a function from a request's messages, as its wire has them, to it."""
+Reply = str | Callable[[list[JsonObject]], str | Sequence[ToolCall]]
+"""The text of every answer, or a function from a request's messages, as its wire has them, to it, or to the tools it calls."""
 
 CREATED = 1741569952
 """A fixed moment, because two answers to one request are to be equal: 2025-03-10T01:25:52Z."""
@@ -57,8 +58,9 @@ class Stub:
 
 @attrs.frozen
 class Call:
-    """A call of one of the request's tools."""
+    """A call of one of the request's tools; `id` tells the calls of all answers apart, and each wire puts its word before."""
 
+    id: str
     name: str
     arguments: str
 
@@ -82,7 +84,7 @@ class Turn:
     prompt_tokens: int
     said: tuple[str, ...] = ()
     thought: tuple[str, ...] = ()
-    call: Call | None = None
+    calls: tuple[Call, ...] = ()
     cut: bool = False
     pause: float = 0.0
     per_write: int = 1
@@ -104,9 +106,9 @@ class Turn:
 
     @property
     def completion_tokens(self) -> int:
-        """All words: said, thought, and those of a call, whose name is one."""
-        of_call = 1 + len(words(self.call.arguments)) if self.call else 0
-        return len(self.said) + len(self.thought) + of_call
+        """All words: said, thought, and those of calls, of which the name is one."""
+        of_calls = sum(1 + len(words(call.arguments)) for call in self.calls)
+        return len(self.said) + len(self.thought) + of_calls
 
     @property
     def total_tokens(self) -> int:
@@ -115,7 +117,7 @@ class Turn:
 
     def ending(self, *, stop: str, cut: str, call: str) -> str:
         """Return the vendor's word for the reason why it ended."""
-        return call if self.call else cut if self.cut else stop
+        return call if self.calls else cut if self.cut else stop
 
 
 def turn(
@@ -147,8 +149,12 @@ def turn(
     thought = THOUGHT if thinks else ()
     name = hashlib.sha256(request.body).hexdigest()[:24]
     if tool is not None:
-        return Turn(name, model, prompt, thought=thought, call=Call(tool[0], json.dumps(example(tool[1]))))
-    said = tuple(words(reply if isinstance(reply, str) else reply(messages)))
+        return Turn(name, model, prompt, thought=thought, calls=(Call(name, tool[0], json.dumps(example(tool[1]))),))
+    answer = reply if isinstance(reply, str) else reply(messages)
+    if not isinstance(answer, str):  # further calls have a number behind the id
+        calls = [Call(f"{name}{number or ''}", call.name, call.arguments) for number, call in enumerate(answer)]
+        return Turn(name, model, prompt, thought=thought, calls=tuple(calls))
+    said = tuple(words(answer))
     return Turn(name, model, prompt, said[:limit], thought, cut=limit is not None and len(said) > limit)
 
 
