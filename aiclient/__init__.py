@@ -85,6 +85,7 @@ if TYPE_CHECKING:
         TimeoutError as TimeoutError,  # public for type checkers; not in __all__, see __dir__
     )
     from .expenses import Expense
+    from .fetching import MediaFetcher
     from .functions import FunctionTool, tool
     from .jsonvalues import to_json
     from .ledger import Funds, Ledger
@@ -240,6 +241,7 @@ __all__ = [
     "ListsModels",
     "Lowered",
     "MediaError",
+    "MediaFetcher",
     "MediaSource",
     "MemoryStore",
     "Message",
@@ -419,6 +421,7 @@ _WHERE = {
     "ListsModels": ".abilities",
     "Lowered": ".lowering",
     "MediaError": ".errors",
+    "MediaFetcher": ".fetching",
     "MediaSource": ".media",
     "MemoryStore": ".store",
     "Message": ".messages",

@@ -46,6 +46,7 @@ class Exchange:
 
     Attributes:
         head: Status and headers.
+        redirects: Set it before `open` to be given an answer that redirects as any other.
         done: Set it when the last event of interest has come; `aclose` then reads the little that may follow.
 
     Raises (while it is read):
@@ -69,6 +70,7 @@ class Exchange:
         "_url",
         "done",
         "head",
+        "redirects",
     )
     head: Head
     _answer: Answer | None
@@ -85,7 +87,7 @@ class Exchange:
         self._limits = Limits(clock, timeouts, deadline, functools.partial(_end, weakref.ref(self)))
         self._pieces: Iterator[bytes] = iter(())
         self._inflation: Inflation | None = None
-        self._complete = self.done = False
+        self._complete = self.done = self.redirects = False
 
     async def open(self, transport: Transport, call: HTTPCall) -> Self:
         """Send the call and wait for the head of the answer.
@@ -101,7 +103,7 @@ class Exchange:
         self.head = Head(answer.status, headers)
         self._encoding = headers.get("content-encoding")
         refusal = _refusal(self.head, self._host)
-        if refusal is not None:
+        if refusal is not None and not (refusal.kind == "redirect" and self.redirects):
             self._end(clean=False)
             raise refusal
         return self

@@ -89,6 +89,7 @@ class HTTP:
         clock: Clock = SYSTEM,
         timeouts: Timeouts = _TIMEOUTS,
         deadline: float | None = None,
+        redirects: bool = False,
     ) -> Exchange:
         """Send `call` and return the exchange when the head of its answer is there; whoever gets it closes it.
 
@@ -97,6 +98,7 @@ class HTTP:
             clock: Where time comes from.
             timeouts: `pool` and `connect` count here.
             deadline: Moment on the monotonic clock when the exchange is over, reading included; default none.
+            redirects: Whether an answer that redirects is returned as any other, for a caller that looks where it leads.
 
         Raises:
             InvalidRequestError: A header cannot be sent (control characters, or beyond latin-1); nothing was sent.
@@ -111,6 +113,7 @@ class HTTP:
         if name is not None:
             raise InvalidRequestError(f"header {name!r} cannot be sent: it holds control or non-latin-1 characters")
         exchange = Exchange(call.url, self._limits, clock=clock, timeouts=timeouts, deadline=deadline)
+        exchange.redirects = redirects
         return await exchange.open(self._transport, call)
 
     async def read(
@@ -189,7 +192,8 @@ class FreeList:
     async def send(self, call: HTTPCall, limits: Limits) -> Answer:
         """Take a permit, then a connection, and send; once more if an idle connection turns out to be dead."""
         target = _target(call.url)
-        pool = self.pools.of(target.origin)
+        # A connection that was made under one name is none for another, even at the same address.
+        pool = self.pools.of(target.origin if call.server_name is None else f"{target.origin} as {call.server_name}")
         lease = _Lease(pool, limits)
         try:
             limits.wait("pool", limits.timeouts.pool)
@@ -299,8 +303,12 @@ def _request(call: HTTPCall, target: _Target, lease: _Lease) -> httpx.Request:
         target.url,
         headers=headers,
         stream=httpx.ByteStream(call.body),
-        extensions={"trace": lease.trace},
+        extensions={"trace": lease.trace, **_named(call)},
     )
+
+
+def _named(call: HTTPCall) -> dict[str, str]:
+    return {} if call.server_name is None else {"sni_hostname": call.server_name}
 
 
 def _encoded(call: HTTPCall) -> Iterator[tuple[bytes, bytes]]:
@@ -330,7 +338,7 @@ class CallersClient:
         seconds = {"pool": timeouts.pool, "connect": timeouts.connect, "read": None, "write": None}
         headers = list(_encoded(call))
         request = self._client.build_request(
-            call.method, call.url, headers=headers, content=call.body, extensions={"timeout": seconds}
+            call.method, call.url, headers=headers, content=call.body, extensions={"timeout": seconds, **_named(call)}
         )
         if not any(name.lower() == b"cookie" for name, _ in headers):
             request.headers.pop("cookie", None)

@@ -12,14 +12,14 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from .errors import MediaError
 from .messages import AudioPart, DocumentPart, ImagePart, MediaPart, VideoPart
 from .sniffing import MARKED, by_suffix, is_text, sniffed
 
-__all__ = ["MAX_BYTES", "MediaSource", "audio", "document", "image", "part_of_bytes", "video"]
+__all__ = ["MAX_BYTES", "MediaKind", "MediaSource", "audio", "document", "image", "kind_of", "part_of_bytes", "video"]
 
 MAX_BYTES: Final = 20 * 1024 * 1024
 """How large media may be unless told otherwise; most services take no more in one request."""
@@ -27,7 +27,11 @@ MAX_BYTES: Final = 20 * 1024 * 1024
 MediaSource: TypeAlias = "str | bytes | bytearray | memoryview | os.PathLike[str]"
 """What media can be made of: a URL, the bytes themselves, or the path of a file."""
 
-P = TypeVar("P", ImagePart, AudioPart, VideoPart, DocumentPart)
+MediaKind: TypeAlias = Literal["image", "audio", "video", "document"]
+
+P = TypeVar("P", bound=MediaPart)
+
+_FAMILIES: Final[dict[str, MediaKind]] = {"image": "image", "audio": "audio", "video": "video"}
 
 _URL: Final = re.compile(r"(https?://[^/\s]|data:|gs://[^/\s]|s3://[^/\s])[^\s\x00-\x1f\x7f]*", re.IGNORECASE)
 _TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
@@ -164,6 +168,12 @@ def part_of_bytes(
     return kind(data=data, media_type=_media_type(kind, data, media_type, named, what), **more)
 
 
+def kind_of(data: bytes) -> MediaKind | None:
+    """Return what kind of media bytes are, by their mark; None where they have none."""
+    found = sniffed(data)
+    return None if found is None else _FAMILIES.get(found.partition("/")[0], "document")
+
+
 def _check(kind: type[MediaPart], media_type: object, max_bytes: object) -> None:
     if media_type is not None and not isinstance(media_type, str):
         raise MediaError(f"{kind.tag}(media_type={media_type!r}): a text such as 'image/png' is needed", kind="type")
@@ -188,7 +198,7 @@ def _media_type(kind: type[MediaPart], data: bytes, given: str | None, named: st
         return given or said
     fits = _fitting(kind, found)
     if fits is None:
-        other = {"image": "image", "audio": "audio", "video": "video"}.get(found.partition("/")[0], "document")
+        other = _FAMILIES.get(found.partition("/")[0], "document")
         raise MediaError(f"{what}: it is {found}, not of the kind {kind.tag}; use {other}(...)", kind="type")
     if said in _UNSAID:
         return fits

@@ -340,10 +340,12 @@ def check(request: ChatRequest) -> None:
 class HTTPCall:
     """One HTTP exchange to make, as a wire encodes it: what `http` sends and a dry run shows.
 
-    Header values are revealed secrets where they must be; `repr` leaves headers and body out.
+    Header values are revealed secrets where they must be; `repr` leaves headers and body out. `server_name` is the name that
+    TLS asks for and checks, where the URL holds an address that was looked up before.
     """
 
     method: str
     url: str
     headers: Sequence[tuple[str, str]] = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
+    server_name: str | None = field(default=None, repr=False, kw_only=True)

@@ -366,6 +366,42 @@ async def test_a_call_over_tls_keeps_its_connection(authority, trusting):
         await asyncio.to_thread(server.wait_closed)
 
 
+def named(server, name):
+    return HTTPCall("POST", f"{server.url}/thing", [("Host", name)], b"", server_name=name)
+
+
+async def test_the_name_that_tls_checks_may_be_another_than_the_address(authority, trusting):
+    http = HTTP(verify=trusting)
+    with secured(authority.issue_cert("a.test")) as server:
+        assert (await http.read(named(server, "a.test")))[1] == b"a thing"
+        assert (await failure(errors.ConnectError, http.read(named(server, "b.test")))).kind == "tls"
+        assert (await failure(errors.ConnectError, http.read(call(server)))).kind == "tls"
+        await http.close()
+        await asyncio.to_thread(server.wait_closed)
+
+
+async def test_a_connection_made_under_one_name_is_not_used_for_another(authority, trusting):
+    http = HTTP(verify=trusting)
+    with secured(authority.issue_cert("a.test", "b.test")) as server:
+        for name in ("a.test", "b.test", "a.test"):
+            await http.read(named(server, name))
+        assert server.connections == 2
+        await http.close()
+        await asyncio.to_thread(server.wait_closed)
+
+
+async def test_a_redirect_is_an_answer_as_any_other_for_those_who_ask_for_it():
+    where = Answer(302, {"location": "/other"}, b"there")
+    http = HTTP()
+    with LoopbackServer(routes=[answering(where)]) as server:
+        exchange = await http.open(call(server), redirects=True)
+        assert (exchange.head.status, exchange.head.headers["location"]) == (302, "/other")
+        assert await exchange.read() == b"there"
+        assert (await failure(errors.ProtocolError, http.open(call(server)))).kind == "redirect"
+        await http.close()
+        await asyncio.to_thread(server.wait_closed)
+
+
 def expired(authority):
     past = datetime(2020, 1, 1, tzinfo=UTC)
     return authority.issue_cert("127.0.0.1", not_before=past, not_after=past + timedelta(days=1))

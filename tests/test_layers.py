@@ -26,13 +26,14 @@ FLOORS = [
         "partialjson",
         "schemarefs",
         "secrets",
+        "addresses",
         "sniffing",
     },
     {"bounds", "jsonvalues", "logs", "misfits", "redaction", "schemalimits"},
     {"_sinks", "lowering", "members", "worker"},
     {"", "records"},  # the package itself holds lazy names and the version
     # 1, 2: values
-    {"decoding", "gate", "messages", "money", "periods", "vectors"},
+    {"decoding", "gate", "webplaces", "messages", "money", "periods", "vectors"},
     {"context", "fields", "limits", "turns"},
     {"balance"},
     {"media", "request", "response", "template"},
@@ -160,6 +161,7 @@ FLOORS = [
     {"connections", "credentials", "keyforms", "http_errors", "http_logs", "redis_store", "sqlite_store", "transport"},
     {"exchange"},
     {"http"},
+    {"fetching"},
     # 8: the leaves and the layers
     {
         "middleware._arms",
