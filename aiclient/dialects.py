@@ -111,6 +111,7 @@ _ANTHROPIC: Final = Dialect(
     formats=_CLAUDE_FORMATS,
     tuples=False,
     closed=True,
+    lone_ref=True,  # the SDK (anthropic 2.11.0) takes away whatever stands beside a $ref
     one_or_none=True,
     recursion="never",
 )
@@ -123,6 +124,7 @@ _BEDROCK: Final = Dialect(
     formats=_CLAUDE_FORMATS,
     tuples=False,
     closed=True,
+    lone_ref=True,  # the SDK (anthropic 2.11.0) takes away whatever stands beside a $ref
     one_or_none=True,
     recursion="never",
 )

@@ -146,8 +146,9 @@ class _Writer:
         plain, arguments = get_origin(kind) or kind, get_args(kind)
         if is_fixed(kind):
             items = [self.schema(part) for part in arguments]
-            fixed = {"prefixItems": items, "items": False} if items else {"items": False}
-            return {"type": "array", **fixed, "minItems": len(items), "maxItems": len(items)}
+            # The length excludes what follows. `items: false` would too, but llama.cpp refuses schemas that are no objects.
+            places: Json = {"prefixItems": items} if items else {"items": {}}
+            return {"type": "array", **places, "minItems": len(items), "maxItems": len(items)}
         schema = {"type": "array", "items": self.schema(arguments[0]) if arguments else {}}
         return {**schema, "uniqueItems": True} if "set" in plain.__name__.lower() else schema
 

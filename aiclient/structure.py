@@ -53,14 +53,14 @@ def reader(kind: Any, *, closed: bool = False) -> Callable[[Any], Any]:
     """Return what makes a value of `kind` of decoded JSON, or raises Unfit.
 
     Strict about JSON's own types: `"12"` is no number, `1` is no boolean; `3.0` is a whole number. Of a union, the member that
-    fits best is taken. Bounds in `Annotated` are checked.
+    fits best is taken. Bounds in `Annotated` are checked. null in place of a value with a default stands for "not given":
+    services that demand every key have their models write it (`lowering`).
 
     Args:
         kind: A builtin, `list[...]` and the like, a union, `Literal`, an Enum, a TypedDict, NamedTuple, dataclass or attrs
             class, a pydantic model, or anything that these are made of. Dates, UUID, Decimal and bytes are read from text.
-        closed: Read what was asked for with the type's own schema: keys that a class does not declare are refused instead
-            of ignored, and null in place of a value with a default stands for "not given", as services have it that
-            demand every key. Default False.
+        closed: Whether keys that a class does not declare are refused, as the type's schema has it, instead of ignored.
+            Default False.
 
     Raises:
         ConfigError: JSON cannot be read into it.
@@ -230,13 +230,12 @@ def _members(
     problems: list[tuple[Path, str]] = [
         ((member.name,), "is missing") for member in members if member.required and member.name not in value
     ]
-    if closed:
-        if any(name not in present for name in value):
-            declared = ", ".join(member.name for member in members)
-            problems.append(((), f"has keys that are not known; there {f'are {declared}' if declared else 'are none'}"))
-        for name, member in list(present.items()):
-            if value[name] is None and not member.required and not admits_null(member.kind):
-                del present[name]
+    if closed and any(name not in present for name in value):
+        declared = ", ".join(member.name for member in members)
+        problems.append(((), f"has keys that are not known; there {f'are {declared}' if declared else 'are none'}"))
+    for name, member in list(present.items()):
+        if value[name] is None and not member.required and not admits_null(member.kind):
+            del present[name]
     items = _each(converter, ((name, value[name], member.kind) for name, member in present.items()), problems)
     return dict(zip(present, items, strict=True))
 

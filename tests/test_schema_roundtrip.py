@@ -156,3 +156,38 @@ def test_every_dialect_keeps_a_valid_schema_that_allows_at_least_the_same(dialec
     value = to_json(data.draw(values))
     if not found.problems and dialect != "openai":
         Draft202012Validator(found.schema).validate(json.loads(json.dumps(value)))
+
+
+@dataclasses.dataclass
+class Settings:
+    name: str
+    retries: Annotated[int, Bounds(ge=0)] = 3
+    color: Color = Color.RED
+    tags: list[str] = dataclasses.field(default_factory=lambda: ["a"])
+    inner: Settings | None = None
+    size: Literal["s", "l"] = "s"
+
+
+KEPT = st.fixed_dictionaries(
+    {"name": st.just("x")},
+    optional={
+        "retries": st.just(5),
+        "color": st.just("red"),
+        "tags": st.just([]),
+        "inner": st.none(),
+        "size": st.just("l"),
+    },
+)
+
+
+@LESS
+@given(KEPT, KEPT)
+def test_what_may_be_missing_comes_as_null_where_every_key_is_required_and_means_the_same(inner, given_json):
+    value = {**given_json, **({"inner": inner} if "inner" in given_json else {})}
+    keys = [field.name for field in dataclasses.fields(Settings)]
+    full = {key: value.get(key) for key in keys}
+    full["inner"] = full["inner"] and {key: full["inner"].get(key) for key in keys}
+    found = lowered(json_schema(Settings), "openai")
+    assert found.problems == ()
+    Draft202012Validator(found.schema).validate(full)
+    assert reader(Settings)(full) == reader(Settings, closed=True)(full) == reader(Settings)(value)

@@ -7,18 +7,21 @@ it must. What the server itself ignores is not asked of it here: a tool by its n
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Annotated, Literal
 
 import httpx
 import pytest
+from jsonschema import Draft202012Validator
 
 import aiclient
-from aiclient import providers
+from aiclient import Bounds, json_schema, lowered, providers
 
 from .seen import SCHEMA, WEATHER, in_a_loop
 
@@ -80,6 +83,10 @@ def predicted(url: str) -> int:
 
 def chat(url, key=KEY):
     return providers.OpenAIProvider(key, model="tiny", base_url=f"{url}/v1")
+
+
+def lowering(url, key=KEY):
+    return providers.CompatibleProvider(f"{url}/v1", api_key=key, model="tiny", profile="llamacpp")
 
 
 def responses(url, key=KEY):
@@ -158,6 +165,26 @@ def test_an_answer_has_the_schema_that_was_asked_for(client):
     answer = client.new_request().user("hi").seed(7).max_tokens(2000).response_format(schema).do()
     place = json.loads(answer.message.content)
     assert {name: type(value) for name, value in place.items()} == {"city": str, "days": int}
+
+
+@dataclasses.dataclass
+class Order:
+    sku: Annotated[str, Bounds(pattern="^[A-Z]{3}$")]
+    count: Annotated[int, Bounds(ge=10, lt=20)]
+    where: tuple[bool, Literal["shop", "home"]]
+    mood: Literal["good", "bad"] | None
+
+
+@pytest.mark.parametrize("made", [chat, lowering])
+@pytest.mark.parametrize(
+    "kind", [Order, dict[Literal["a"], bool], Annotated[list[bool], Bounds(min_length=2, max_length=3)]], ids=str
+)
+def test_an_answer_follows_the_schema_of_a_type(client, kind):
+    """As it is, where a server is not known to be llama.cpp, and lowered, which says what it would pass over in silence."""
+    schema = json_schema(kind)
+    answer = client.new_request().user("hi").seed(7).max_tokens(3000).response_format(schema).do()
+    assert answer.finish_reason == "stop"
+    Draft202012Validator(lowered(schema, "llamacpp").schema).validate(answer.json())
 
 
 @pytest.mark.parametrize("made", [chat])
