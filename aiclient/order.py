@@ -32,6 +32,7 @@ BAD: Final[dict[tuple[str, str], str]] = {
         "retry",
         "fallback",
     ): "every attempt asks all targets again; put the fallback outside, and Retry around each target",
+    ("retry", "fetch_media"): "every attempt fetches again; put FetchMedia outside",
     ("retry", "single_flight"): "everyone who shares a call repeats it apart; put SingleFlight outside",
     ("hedge", "retry"): "a retry that waits looks like a slow call; put Hedge inside",
     (

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .defaults import Defaults
     from .dry_run import DryRun
     from .fallback import Fallback
+    from .fetch_media import Fetches, FetchMedia
     from .hedge import Hedge
     from .hooks import Hooks
     from .load_balance import ArmState, LoadBalance
@@ -57,6 +58,8 @@ __all__ = [
     "Defaults",
     "DryRun",
     "Fallback",
+    "FetchMedia",
+    "Fetches",
     "Hedge",
     "HookContext",
     "Hooks",
@@ -98,6 +101,8 @@ _WHERE = {
     "Defaults": ".defaults",
     "DryRun": ".dry_run",
     "Fallback": ".fallback",
+    "FetchMedia": ".fetch_media",
+    "Fetches": ".fetch_media",
     "Hedge": ".hedge",
     "HookContext": "._hook",
     "Hooks": ".hooks",

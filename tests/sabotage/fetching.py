@@ -53,4 +53,10 @@ SABOTAGE = [
         "",
         "tests/test_http.py::test_a_connection_made_under_one_name_is_not_used_for_another",
     ),
+    (
+        "middleware/fetch_media.py",
+        "        if not wanted or (request.context is not None and request.context.dry_run):\n",
+        "        if not wanted:\n",
+        "tests/middleware/test_fetch_media.py::test_a_dry_run_fetches_nothing",
+    ),
 ]
