@@ -58,6 +58,10 @@ PRINTS = {
     ],
     "media.py": ["I see image/gif", "I see https://example.com/cat.jpg, application/pdf", "use document(...)"],
     "rate_limit.py": ["30 calls took 2.01 s, 20 had to wait, the last for 2.01 s"],
+    "reasoning.py": [
+        "{'reasoning_effort': 'xhigh'}",
+        "gemini-3-pro-preview has no effort 'xhigh'; the effort 'high' was asked for",
+    ],
     "retry_faults.py": ["Paris after ['rate_limit', 'ok']", "AuthenticationError after ['authentication']"],
     "session.py": ["17 items answered, 3 would have cost more", "goes on with 4 messages and $0.0035 left"],
     "single_flight.py": ["50 users, 49 of them shared, 1 request", "the second has: Rhine", "2 requests in all"],
