@@ -129,7 +129,8 @@ def _block(part: MediaPart, form: str | None, what: str) -> Json:
     data = _data(part)
     if data is None and not (part.url or "").startswith("s3://"):
         raise UnsupportedFeatureError(
-            f"Bedrock takes {what} as bytes or by the URI of an object in S3, not by {'id' if part.file_id else 'URL'}",
+            f"Bedrock takes {what} as bytes or by the URI of an object in S3, not by "
+            f"{'id' if part.file_id else 'URL; MediaFetcher or the layer FetchMedia fetches them'}",
             provider="bedrock",
         )
     if form is None:

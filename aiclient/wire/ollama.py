@@ -199,7 +199,9 @@ def _add(encoded: Json, part: Part, notes: Notes, *, asked: bool) -> None:
                     "dropped_content", f"tool call {part.id!r}: {part.defect}; sent without arguments", "messages"
                 )
         case MediaPart():
-            what = "image that is not bytes" if isinstance(part, ImagePart) else f"{part.tag} content"
+            what = f"{part.tag} content"
+            if isinstance(part, ImagePart):
+                what = "image that is not bytes; MediaFetcher or the layer FetchMedia fetches those that are URLs"
             notes.missing(UnsupportedFeatureError(f"Ollama takes no {what}", provider="ollama"), asked=asked)
         case _:
             notes.add("dropped_content", f"{part.tag} parts cannot be sent to Ollama: left out", "messages")
