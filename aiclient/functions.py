@@ -11,16 +11,16 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, Generic, ParamSpec, TypeVar, overload
 
 from . import jsontext
-from .bounds import tidied
 from .docstrings import parameters_of, summary_of
 from .errors import ConfigError, InvalidRequestError, ToolArgumentsError
 from .jsonvalues import to_json
 from .lowering import Lowered, lowered
-from .members import MISSING, Member
+from .members import Member
 from .messages import ToolCall
 from .misfits import Unfit
 from .request import Tool
 from .schema import object_schema
+from .signatures import parameters
 from .structure import MOST, object_reader
 from .worker import in_thread
 
@@ -28,6 +28,7 @@ __all__ = ["FunctionTool", "tool"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -40,7 +41,7 @@ _MOST: Final = 20
 """Problems that one error names."""
 
 
-class FunctionTool(Generic[P, R]):
+class FunctionTool(Generic[P, R_co]):
     """A function that a model may call, made by `@tool`; called as before, it is the function.
 
     `request.tools(function)` offers it: the request then holds `function.tool`, a plain Tool. `await function.call(arguments)`
@@ -58,7 +59,7 @@ class FunctionTool(Generic[P, R]):
 
     def __init__(
         self,
-        function: Callable[P, R],
+        function: Callable[P, R_co],
         *,
         name: str | None = None,
         description: str | None = None,
@@ -67,16 +68,16 @@ class FunctionTool(Generic[P, R]):
         label = _named(function, name)
         docstring = getattr(function, "__doc__", None) if not isinstance(function, functools.partial) else None
         self._function = function
-        self._members = _members(function, label, parameters_of(docstring))
+        self._members = parameters(function, label, parameters_of(docstring))
         self._tool = Tool(
             label,
             summary_of(docstring) if description is None else description,
             _schema(self._members, label),
             strict,
         )
-        functools.update_wrapper(self, function, updated=())
+        functools.update_wrapper(typing.cast("Any", self), typing.cast("Any", function), updated=())
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Call the function."""
         return self._function(*args, **kwargs)
 
@@ -134,7 +135,7 @@ class FunctionTool(Generic[P, R]):
         self: FunctionTool[P, Coroutine[Any, Any, T]], arguments: str | Mapping[str, Any] | ToolCall = ""
     ) -> T: ...
     @overload
-    async def call(self, arguments: str | Mapping[str, Any] | ToolCall = "") -> R: ...
+    async def call(self, arguments: str | Mapping[str, Any] | ToolCall = "") -> R_co: ...
     async def call(self, arguments: str | Mapping[str, Any] | ToolCall = "") -> Any:
         """Check the arguments and call the function with them; returns what it returns.
 
@@ -225,9 +226,6 @@ def tool(
     return made if function is None else made(function)
 
 
-# --- signatures ---
-
-
 def _named(function: Any, name: str | None) -> str:
     if isinstance(function, FunctionTool):
         raise ConfigError(f"{function.name} is a tool already")
@@ -241,55 +239,6 @@ def _named(function: Any, name: str | None) -> str:
     if not isinstance(found, str) or not _NAME.fullmatch(found):
         raise ConfigError(f"name={found!r:.80} of a tool must be 1 to 64 letters, digits, _ or -: give name=")
     return found
-
-
-def _members(function: Any, label: str, notes: Mapping[str, str]) -> tuple[Member, ...]:
-    """Return the parameters of a function as keys of an object."""
-    try:
-        parameters = inspect.signature(function).parameters
-        hints = typing.get_type_hints(_annotated(function), localns=_around(function), include_extras=True)
-    except (NameError, TypeError, ValueError) as error:
-        problem = f"{error}; names in annotations must be found in the module"
-    else:
-        bound = function.keywords if isinstance(function, functools.partial) else {}
-        asked = [parameter for name, parameter in parameters.items() if name not in bound]
-        return tuple(_member(parameter, hints, label, notes) for parameter in asked)
-    raise ConfigError(f"the signature of {label} cannot be read: {problem}")
-
-
-def _annotated(function: Any) -> Any:
-    """Return what holds the annotations: of a partial its function, of an object its `__call__`."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    is_function = inspect.isroutine(function) or hasattr(function, "__wrapped__")
-    return function if is_function else type(function).__call__
-
-
-def _around(function: Any) -> dict[str, Any]:
-    """Return the names that a function closes over: annotations of local types are found there, if it uses them."""
-    try:
-        return dict(inspect.getclosurevars(inspect.unwrap(function)).nonlocals)
-    except (TypeError, ValueError):  # not a function of Python's
-        return {}
-
-
-_KINDS: Final = {
-    inspect.Parameter.VAR_POSITIONAL: "*{} takes any number of arguments",
-    inspect.Parameter.VAR_KEYWORD: "**{} takes arguments of any name",
-    inspect.Parameter.POSITIONAL_ONLY: "{} has no name for its caller",
-}
-
-
-def _member(parameter: inspect.Parameter, hints: Mapping[str, Any], label: str, notes: Mapping[str, str]) -> Member:
-    if parameter.kind in _KINDS:
-        what = _KINDS[parameter.kind].format(parameter.name)
-        raise ConfigError(f"{label}: {what}: a model gives arguments by name, so each parameter needs one")
-    if parameter.name not in hints:
-        more = " or decorate the bound method: tool(thing.method)" if parameter.name in ("self", "cls") else ""
-        raise ConfigError(f"{label}: the parameter {parameter.name} has no annotation; write its type{more}")
-    required = parameter.default is inspect.Parameter.empty
-    default = MISSING if required else parameter.default
-    return Member(parameter.name, tidied(hints[parameter.name]), required, default, notes.get(parameter.name))
 
 
 def _schema(members: tuple[Member, ...], label: str) -> dict[str, Any]:

@@ -70,8 +70,9 @@ def _key(key: Any) -> str:
 
 
 def _compound(value: Any) -> Any:
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return {name: _json(item) for name, item in zip(value._fields, value, strict=True)}
+    names = getattr(value, "_fields", None)
+    if isinstance(value, tuple) and names is not None:
+        return {name: _json(item) for name, item in zip(names, value, strict=True)}
     if isinstance(value, (list, tuple)):
         return [_json(item) for item in value]
     if isinstance(value, AbstractSet):
@@ -81,6 +82,7 @@ def _compound(value: Any) -> Any:
         return {field.name: _json(getattr(value, field.name)) for field in attrs.fields(type(value)) if field.init}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: _json(getattr(value, field.name)) for field in dataclasses.fields(value) if field.init}
-    if hasattr(value, "model_dump") and hasattr(value, "model_json_schema"):  # a pydantic model
-        return value.model_dump(mode="json")
+    dump = getattr(value, "model_dump", None)
+    if dump is not None and hasattr(value, "model_json_schema"):  # a pydantic model
+        return dump(mode="json")
     raise TypeError(f"JSON has no form for {type(value).__name__}")

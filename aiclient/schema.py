@@ -110,8 +110,8 @@ class _Writer:
         kind = bare(kind)
         if is_annotated(kind):  # an alias of one
             return self._annotated(kind)
-        if isinstance(kind, typing.Hashable) and kind in _PLAIN:
-            return dict(_PLAIN[kind])
+        if (plain := _plain(kind)) is not None:
+            return plain
         if is_literal(kind):
             return _choice([given.value if isinstance(given, enum.Enum) else given for given in get_args(kind)], kind)
         if is_enum(kind):
@@ -217,6 +217,13 @@ class _Writer:
 
 
 # --- parts ---
+
+
+def _plain(kind: Any) -> Json | None:
+    try:
+        return dict(_PLAIN[kind])
+    except (KeyError, TypeError):  # another type, or no type at all
+        return None
 
 
 def _choice(values: list[Any], kind: Any, text: str = "") -> Json:

@@ -13,10 +13,9 @@ import json
 import typing
 from collections import abc
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args, get_origin
 
-from .bounds import bare, limits_of, problems_of, tidied
+from .bounds import limits_of, problems_of, tidied
 from .errors import ConfigError
 from .jsontypes import (
     SCALARS,
@@ -34,6 +33,7 @@ from .jsontypes import (
 )
 from .members import Member, admits_null, is_class, members_of
 from .misfits import Path, Unfit
+from .unions import SEEN, union_hook
 
 if TYPE_CHECKING:
     from cattrs import Converter
@@ -44,9 +44,6 @@ Hook: TypeAlias = Callable[[Any, Any], Any]
 
 MOST: Final = 1000
 """Problems after which a value is read no further: what is wrong a million times costs no more than that."""
-
-_SEEN: Final[ContextVar[dict[tuple[int, Any], Any] | None]] = ContextVar("aiclient_seen", default=None)
-"""What members of unions came to in the reading under way: without it, nested unions take exponential time."""
 
 
 def reader(kind: Any, *, closed: bool = False) -> Callable[[Any], Any]:
@@ -113,13 +110,13 @@ def _parts(kind: Any, seen: set[Any]) -> Iterator[Any]:
 
 
 def _read(hook: Callable[[], Any]) -> Any:
-    token = _SEEN.set({})
+    token = SEEN.set({})
     try:
         return hook()
     except RecursionError:
         deep = Unfit([((), "is nested too deeply")])
     finally:
-        _SEEN.reset(token)
+        SEEN.reset(token)
     raise deep
 
 
@@ -140,7 +137,7 @@ def _converter(*, closed: bool) -> Converter:
     converter.register_structure_hook_factory(is_array, functools.partial(_array_hook, converter))
     converter.register_structure_hook(enum.Enum, read_enum)
     converter.register_structure_hook_func(is_literal, read_literal)
-    converter.register_structure_hook_factory(is_union, functools.partial(_union_hook, converter))
+    converter.register_structure_hook_factory(is_union, functools.partial(union_hook, converter))
     return converter
 
 
@@ -267,52 +264,3 @@ def _model_hook(kind: Any) -> Hook:
         raise Unfit(problems)
 
     return read
-
-
-# --- unions ---
-
-
-def _union_hook(converter: Converter, kind: Any) -> Hook:
-    members = get_args(kind)
-    hooks: list[Hook] = []
-
-    def read(value: Any, _: Any) -> Any:
-        if not hooks:  # not before: a type may hold itself
-            hooks.extend(converter.get_structure_hook(member) for member in members)
-        fitting: list[tuple[tuple[int, bool], Any]] = []
-        near: list[Unfit] = []
-        for member, hook in zip(members, hooks, strict=True):
-            found = _tried(hook, member, value)
-            if not isinstance(found, Unfit):
-                fitting.append(((_surplus(member, value), type(found) is not type(value)), found))
-            elif any(path for path, _ in found.problems) or (isinstance(value, dict) and is_class(bare(member))):
-                near.append(found)  # of the right kind, and wrong inside
-        if fitting:
-            return min(fitting, key=lambda entry: entry[0])[1]
-        near.sort(key=lambda unfit: len(unfit.problems))
-        if near and (len(near) == 1 or len(near[0].problems) < len(near[1].problems)):
-            raise near[0]
-        raise misfit(kind, value)
-
-    return read
-
-
-def _tried(hook: Hook, member: Any, value: Any) -> Any:
-    """Return what a member of a union makes of `value`, or why it does not fit; asked once for each value."""
-    seen = _SEEN.get()
-    assert seen is not None  # set where reading begins
-    key = (id(value), member)
-    if key not in seen:
-        try:
-            seen[key] = hook(value, member)
-        except Unfit as unfit:
-            seen[key] = unfit
-    return seen[key]
-
-
-def _surplus(member: Any, value: Any) -> int:
-    """Count the keys of `value` that a class does not declare."""
-    member = bare(member)
-    if not is_class(member) or not isinstance(value, dict):
-        return 0
-    return len(set(value) - {declared.name for declared in members_of(member)})

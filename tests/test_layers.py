@@ -50,8 +50,9 @@ FLOORS = [
     {"books"},
     {"store_books"},
     # 5: what layers and clients need to know
-    {"jsontypes", "models", "tokenizers", "testutil._exchange", "testutil.clock"},
-    {"schema", "structure", "tokens"},
+    {"jsontypes", "models", "signatures", "tokenizers", "testutil._exchange", "testutil.clock"},
+    {"schema", "tokens", "unions"},
+    {"structure"},
     {"functions", "genaiprices", "givenprices", "reportedcost"},
     {"testutil._wire", "testutil.faults", "testutil.fixtures", "testutil.mock"},
     {"pricebooks"},

@@ -59,7 +59,7 @@ SABOTAGE = [
         TESTS + "test_what_a_schema_finds_wrong_is_told_in_its_own_words",
     ),
     (
-        "structure.py",
+        "unions.py",
         "    if key not in seen:\n",
         "    if True:\n",
         "tests/test_structure.py::test_nested_unions_take_no_exponential_time",
