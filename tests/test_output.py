@@ -207,6 +207,23 @@ def test_a_type_without_a_schema_is_refused_before_anything_is_sent():
     assert mock.calls == 0
 
 
+@dataclasses.dataclass
+class Note:
+    text: str
+    author: str = "nobody"
+    tags: list[str] = dataclasses.field(default_factory=list)
+
+
+def test_null_for_what_may_be_left_out_means_left_out():
+    """Strict services have their models write every key."""
+    with LoopbackServer(reply='{"text": "x", "author": null, "tags": null}') as server:
+        provider = provider_for("openai:gpt-5-mini", api_key="sk-x", base_url=server.base_url)
+        with Client(provider) as client:
+            assert asked(client, Note).do().output == Note("x")
+        sent = json.loads(server.requests[-1].body)["response_format"]["json_schema"]
+    assert (sent["strict"], sent["schema"]["required"]) == (True, ["text", "author", "tags"])
+
+
 # --- the answering tool ---
 
 
