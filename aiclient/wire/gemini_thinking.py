@@ -1,8 +1,8 @@
 """How much a Gemini model should think: a level from Gemini 3 on, a budget of tokens in Gemini 2.5.
 
 "Gemini thinking", ai.google.dev/gemini-api/docs/thinking, and "Thinking" and the models' own pages, docs.cloud.google.com
-(all read 2026-11): levels and budgets exclude each other; a budget is still taken from Gemini 3 on. Thoughts are shown as soon
-as thinking is asked for.
+(excerpts on Gemini 3, 2026-11): levels and budgets exclude each other; a budget is still taken from Gemini 3 on. Thoughts are
+shown as soon as thinking is asked for.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ Json = dict[str, Any]
 _NAME: Final = re.compile(r"gemini-(?P<version>\d+(?:\.\d+)?)-(?P<kind>pro|flash-lite|flash)\b")
 
 _BUDGETS: Final = {"minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
-"""Efforts as budgets: Google's own table ("OpenAI compatibility", ai.google.dev/gemini-api/docs/openai, read 2026-11)."""
+"""Efforts as budgets: Google's own table ("OpenAI compatibility", ai.google.dev/gemini-api/docs/openai), not seen in 2026-11."""
 
 _RANGES: Final = {"pro": (128, 32768), "flash": (0, 24576), "flash-lite": (512, 24576)}
-"""Budgets that the models of Gemini 2.5 take; Flash-Lite takes none at all besides, Pro always thinks."""
+"""Budgets that the models of Gemini 2.5 take; Flash-Lite takes none at all besides, Pro always thinks. Flash's was
+announced with the model; the others were not seen on a page of Google's in 2026-11."""
 
 _ALL: Final = taking("minimal", "low", "medium", "high")
 _MOST: Final = taking("low", "medium", "high")

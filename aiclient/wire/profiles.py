@@ -131,7 +131,7 @@ PROFILES: Final[dict[str, Profile]] = {
             name="groq",  # 313062396fa1: max_tokens, stream_options; 1d84553692e8: reasoning_effort
             # "Currently unsupported OpenAI features", console.groq.com/docs/openai, read 2026-11: a 400 each
             lacks=frozenset({"logprobs", "n", "name"}),
-            # "Reasoning", console.groq.com/docs/reasoning, read 2026-11: gpt-oss takes the last three, qwen only `none`
+            # "Reasoning", console.groq.com/docs/reasoning, seen in part: gpt-oss takes the last three, qwen only `none`
             efforts=taking("none", "low", "medium", "high"),
         ),
         Profile(
