@@ -22,7 +22,7 @@ Json = dict[str, Any]
 _NAME: Final = re.compile(r"gemini-(?P<version>\d+(?:\.\d+)?)-(?P<kind>pro|flash-lite|flash)\b")
 
 _BUDGETS: Final = {"minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
-"""Efforts as budgets: Google's own table ("OpenAI compatibility", ai.google.dev/gemini-api/docs/openai), not seen in 2026-11."""
+"""Efforts as budgets: Google's own table ("OpenAI compatibility", ai.google.dev/gemini-api/docs/openai); unseen since."""
 
 _RANGES: Final = {"pro": (128, 32768), "flash": (0, 24576), "flash-lite": (512, 24576)}
 """Budgets that the models of Gemini 2.5 take; Flash-Lite takes none at all besides, Pro always thinks. Flash's was
