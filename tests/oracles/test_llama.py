@@ -167,6 +167,33 @@ def test_an_answer_has_the_schema_that_was_asked_for(client):
     assert {name: type(value) for name, value in place.items()} == {"city": str, "days": int}
 
 
+@aiclient.tool
+def forecast(city: str, unit: Literal["celsius", "fahrenheit"]) -> dict[str, object]:
+    """Tell the weather.
+
+    Args:
+        city: Where.
+        unit: In which unit.
+    """
+    return {"degrees": 21, "unit": unit}
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+@PROVIDERS
+def test_a_conversation_with_a_tool_goes_on_to_its_answer(client, streamed):
+    request = greeting(client).tool_choice("required")
+    if streamed:
+        with request.run_stream([forecast]) as run:
+            for _ in run:
+                pass
+        result = run.result
+    else:
+        result = request.run([forecast])
+    (use,) = result.uses
+    assert (use.outcome, use.value["degrees"], result.stopped) == ("ok", 21, "answer")
+    assert [message.role for message in result.messages] == ["user", "assistant", "tool", "assistant"]
+
+
 @dataclasses.dataclass
 class Order:
     sku: Annotated[str, Bounds(pattern="^[A-Z]{3}$")]
