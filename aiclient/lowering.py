@@ -111,7 +111,7 @@ class _Lowering:
     def root(self, schema: Mapping[str, Any]) -> Json:
         """Lower the whole; draft 7's definitions become those of 2020-12, and the root refers to none."""
         whole = dict(schema)
-        if "definitions" in whole:
+        if isinstance(whole.get("definitions"), Mapping) and isinstance(whole.get("$defs", {}), Mapping):
             whole = modern({**whole, "$defs": {**whole["definitions"], **whole.get("$defs", {})}})
             del whole["definitions"]
             self._note("#", "definitions", "became $defs")
@@ -138,7 +138,11 @@ class _Lowering:
         told: dict[str, Any] = {}
         if not self._rules.tuples and isinstance(schema.get("prefixItems"), list):
             told["prefixItems"] = schema["prefixItems"]  # a list says what the places hold, not which holds what
-        schema = self._rewritten(dict(schema), path)
+        schema = _sane(schema, told)
+        if not self._rules.all_of and (whole := merged(schema)) != schema:
+            self._note(path, "allOf", f"became {keyword_words(schema, whole)}")
+            schema = _sane(whole, told)
+        schema = self._rewritten(schema, path)
         for key, value in schema.items():
             here = f"{path}/{key}"
             if not self._taken(key, value, schema):
@@ -167,7 +171,6 @@ class _Lowering:
             schema = {**_without(schema, "const"), "enum": [schema["const"]]}
         for keyword, wanted, step in (
             ("oneOf", not self._knows("oneOf") and "anyOf" not in schema, _any_of),
-            ("allOf", not rules.all_of, merged),
             ("enum", rules.scalars, scalar_choice),
             ("exclusiveMinimum", inclusive, without_exclusive),
             ("exclusiveMaximum", inclusive, without_exclusive),
@@ -235,6 +238,25 @@ class _Lowering:
         for keyword in told:
             self._note(path, keyword, "is in the description alone", lossy=keyword not in _ANNOTATIONS)
         return described(out, told)
+
+
+_SHAPES: Final[dict[str, type]] = {
+    **dict.fromkeys(_MAPS, Mapping),
+    **dict.fromkeys((*_LISTS, "enum", "required"), list),
+    **dict.fromkeys(("description", "format", "pattern", "$ref"), str),
+}
+
+
+def _makes_sense(key: str, value: Any) -> bool:
+    """Whether a keyword has a value of its kind: schemas may be other people's."""
+    right = isinstance(value, _SHAPES.get(key, object))
+    return right and (key != "required" or all(isinstance(name, str) for name in value))
+
+
+def _sane(schema: Mapping[str, Any], told: Json) -> Json:
+    """Return a schema without what makes no sense, which is told."""
+    told |= {key: value for key, value in schema.items() if key != "description" and not _makes_sense(key, value)}
+    return {key: value for key, value in schema.items() if _makes_sense(key, value)}
 
 
 def _any_of(schema: Json) -> Json:

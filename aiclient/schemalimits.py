@@ -24,7 +24,7 @@ def problems_of(schema: Mapping[str, Any], rules: Dialect) -> Iterator[str]:
             yield f"{', '.join(sorted(cyclic))} holds itself{where}"
     parts = list(_parts(schema))
     for what, most, found in (
-        ("levels of objects", rules.depth, _depth(schema, definitions, ()) if rules.depth else 0),
+        ("levels of objects", rules.depth, _depth(schema, definitions, {}) if rules.depth else 0),
         ("keys", rules.keys, sum(len(part.get("properties", ())) for part in parts)),
         ("values of enums", rules.choices, sum(len(part.get("enum", ())) for part in parts)),
         ("characters of names and values", rules.characters, sum(map(_characters, parts))),
@@ -57,17 +57,20 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
-def _depth(schema: Any, definitions: Mapping[str, Any], seen: tuple[str, ...]) -> int:
-    """Count the levels of objects in each other; a definition that holds itself counts once."""
+def _depth(schema: Any, definitions: Mapping[str, Any], known: dict[str, int]) -> int:
+    """Count the levels of objects in each other; a definition is looked into once, and counts once inside itself."""
     if not isinstance(schema, Mapping):
         return 0
     reference = schema.get("$ref")
     if isinstance(reference, str):
         name = reference.removeprefix(DEFS)
-        return 0 if name in seen else _depth(definitions.get(name), definitions, (*seen, name))
+        if name not in known:
+            known[name] = 0  # for where it holds itself
+            known[name] = _depth(definitions.get(name), definitions, known)
+        return known[name]
     inside = [*(schema.get("properties") or {}).values(), schema.get("items"), *schema.get("anyOf", ())]
     own = 1 if "properties" in schema else 0
-    return own + max((_depth(part, definitions, seen) for part in inside), default=0)
+    return own + max((_depth(part, definitions, known) for part in inside), default=0)
 
 
 def _needed(schema: Any) -> Any:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from aiclient.dialects import DIALECTS
 from aiclient.errors import ConfigError
@@ -213,6 +216,21 @@ def test_what_is_just_within_the_limits_is_no_problem(dialect, schema):
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
+def test_definitions_that_each_refer_to_the_next_twice_take_no_exponential_time(dialect):
+    """Schemas may be other people's: those of tools of a server that somebody else runs."""
+    chain = {
+        f"D{number}": {"type": "object", "properties": {key: {"$ref": f"#/$defs/D{number + 1}"} for key in "ab"}}
+        for number in range(60)
+    }
+    began = time.process_time()
+    found = lowered(
+        {"type": "object", "properties": {"x": {"$ref": "#/$defs/D0"}}, "$defs": {**chain, "D60": INT}}, dialect
+    )
+    assert time.process_time() - began < 1
+    assert ("there are 61 levels of objects, and at most 10 are taken" in found.problems) == (dialect == "openai")
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
 def test_the_schema_that_is_given_is_left_as_it_is(dialect):
     schema = {"type": "object", "properties": {"a": {**INT, "minimum": 1}}, "$defs": {"N": {"type": "object"}}}
     before = json.dumps(schema)
@@ -283,3 +301,39 @@ def test_the_one_recorded_schema_that_openai_refused_is_mended():
     found = lowered(refused, "openai")
     assert found.schema["additionalProperties"] is False
     assert found.schema["required"] == list(refused["properties"])
+
+
+# --- schemas that make no sense ---
+
+WORDS = ["type", "properties", "required", "items", "anyOf", "allOf", "prefixItems", "enum", "const", "$ref", "$defs"]
+WORDS += [
+    "definitions",
+    "additionalProperties",
+    "pattern",
+    "minimum",
+    "exclusiveMinimum",
+    "maxItems",
+    "description",
+    "format",
+]
+VALUES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.sampled_from(["object", "array", "integer", "#/$defs/a", "^", "a"])
+)
+JUNK = st.recursive(
+    VALUES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*WORDS, "a", "b"]), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@settings(max_examples=40, deadline=None)
+@given(st.dictionaries(st.sampled_from(WORDS), JUNK, max_size=5))
+def test_a_schema_that_makes_no_sense_is_lowered_or_refused_by_its_service_and_crashes_nothing(dialect, schema):
+    found = lowered(schema, dialect)
+    assert isinstance(found.schema, dict)
+    json.dumps(found.schema)
