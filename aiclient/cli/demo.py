@@ -112,9 +112,7 @@ class _Listener(logging.Handler):
         fields = dict(getattr(record, "aiclient", {}))
         if fields.get("event") == "attempt_ended":  # the journal is printed beside them
             return
-        if "duration_ms" in fields:
-            fields |= {"duration": fields["duration_ms"] / 1000, "cost_usd": fields.get("cost")}
-        shown = ("provider", "category", "delay", "duration", "attempts", "completion_tokens", "cost_usd")
+        shown = ("provider", "category", "delay", "duration_ms", "attempts", "completion_tokens", "cost")
         facts = " ".join(f"{name}={fields[name]}" for name in shown if name in fields)
         self._lines.append(f"{record.levelname} {fields.get('event')} {facts}")
 

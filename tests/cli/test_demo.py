@@ -17,7 +17,7 @@ README = Path(__file__).parents[2] / "README.md"
 def masked(text):
     """Leave out what differs from run to run."""
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", text)
-    text = re.sub(r"\d+ ms|(delay|duration)=[\d.]+", "TIME", text)
+    text = re.sub(r"\d+ ms|(delay|duration_ms)=[\d.]+", "TIME", text)
     return re.sub(r" +\d+$", " MS", text, flags=re.MULTILINE)
 
 
