@@ -22,7 +22,7 @@ from .expenses import NOTHING
 from .gate import uninterrupted
 from .request import ChatRequest
 
-__all__ = ["Items", "OnError", "checked", "map"]
+__all__ = ["Items", "OnError", "checked", "each", "map"]
 
 I = TypeVar("I")  # noqa: E741  # an item
 V = TypeVar("V")
@@ -72,6 +72,37 @@ async def map(
     return await _Run(call, items, concurrency, on_error, on_progress).result()
 
 
+async def each(
+    call: Callable[[I], Awaitable[V]],
+    items: Items[I],
+    take: Callable[[BulkItem[I, V]], object],
+    *,
+    concurrency: int = 10,
+    on_error: OnError = "collect",
+) -> Exception | None:
+    """Do the same as `map`, hand each outcome to `take` as it comes, and keep none: the memory is that of the calls under way.
+
+    Args:
+        call: Makes one call.
+        items: The input, plain or async.
+        take: A plain function, told on the event loop; what it raises ends the work and is raised.
+        concurrency: How many calls at once, at least 1. Default 10.
+        on_error: As for `map`.
+
+    Returns why no further item was begun, where it ended early. Raises and is cancelled as `map`.
+
+    Example:
+        >>> async def double(number):
+        ...     return 2 * number
+        >>> asyncio.run(each(double, range(3), lambda item: print(item.value), concurrency=1))
+        0
+        2
+        4
+    """
+    checked(items, concurrency=concurrency, on_error=on_error, on_progress=take)
+    return await _Each(call, items, concurrency, on_error, take).ended()
+
+
 def checked(items: object, *, concurrency: object, on_error: object, on_progress: object) -> None:
     """Refuse what cannot be right, before anything is called.
 
@@ -111,6 +142,11 @@ class _Run(Generic[I, V]):
         self._broken: Exception | None = None  # what is raised in the end
 
     async def result(self) -> BulkResult[I, V]:
+        await self.ended()
+        return BulkResult(tuple(self._done[index] for index in sorted(self._done)), self._stopped)
+
+    async def ended(self) -> Exception | None:
+        """Do all of it, and return why it ended early."""
         self._hire()
         try:
             while self._workers:
@@ -124,7 +160,7 @@ class _Run(Generic[I, V]):
             await self._end()
         if self._broken is not None:
             raise self._broken
-        return BulkResult(tuple(self._done[index] for index in sorted(self._done)), self._stopped)
+        return self._stopped
 
     def _hire(self) -> None:
         """Take one more worker on, if there is still a place and something to do."""
@@ -180,6 +216,24 @@ class _Run(Generic[I, V]):
         self._expense += item.expense
         progress = BulkProgress(len(self._done), self._failed, self._input.total, self._expense, item)
         self._listener.tell(progress)
+
+
+class _Each(_Run[I, V]):
+    """The same for whoever takes the outcomes one by one."""
+
+    def __init__(
+        self,
+        call: Callable[[I], Awaitable[V]],
+        items: Items[I],
+        concurrency: int,
+        on_error: OnError,
+        take: Callable[[BulkItem[I, V]], object],
+    ) -> None:
+        super().__init__(call, items, concurrency, on_error, None)
+        self._take = take
+
+    def _note(self, item: BulkItem[I, V]) -> None:
+        self._take(item)
 
 
 async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:

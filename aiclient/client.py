@@ -236,11 +236,22 @@ class AsyncClient:
         concurrency: int = 10,
         on_error: OnError = "collect",
         on_progress: OnProgress | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
     ) -> BulkResult[Prompt, ChatResponse]:
-        """Send many prompts, at most `concurrency` at once; return an outcome for each, in order. See `aiclient.bulk.map`."""
-        from .bulk import map  # noqa: PLC0415  # most programs ask one thing at a time
+        """Send many prompts, at most `concurrency` at once; return an outcome for each, in order. See `aiclient.bulk.map`.
 
-        return await map(self.chat, prompts, concurrency=concurrency, on_error=on_error, on_progress=on_progress)
+        With `checkpoint`, a file, each answer is written there as it comes, and what is there already is not asked again: a
+        batch that was killed is begun again with the same prompts. For more answers than memory holds see `aiclient.bulkrun`.
+        """
+        from .bulk import checked, map  # noqa: PLC0415  # most programs ask one thing at a time
+
+        if checkpoint is None:
+            return await map(self.chat, prompts, concurrency=concurrency, on_error=on_error, on_progress=on_progress)
+        from .bulkmemory import Remembered  # noqa: PLC0415  # as above
+
+        checked(prompts, concurrency=concurrency, on_error=on_error, on_progress=on_progress)
+        with Remembered(self.chat, checkpoint) as ask:
+            return await map(ask, prompts, concurrency=concurrency, on_error=on_error, on_progress=on_progress)
 
     def session(self, **options: Unpack[SessionArguments]) -> AsyncSession:
         """Begin a conversation that keeps its history, budget and figures; see AsyncSession for the options."""

@@ -219,8 +219,9 @@ class Client:
         concurrency: int = 10,
         on_error: OnError = "collect",
         on_progress: OnProgress | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
     ) -> BulkResult[Prompt, ChatResponse]:
-        """Send many prompts, at most `concurrency` at once; return an outcome for each, in order. See `aiclient.bulk.map`.
+        """Send many prompts, at most `concurrency` at once; return an outcome for each, in order. See AsyncClient.map.
 
         `prompts` is read, and `on_progress` told, in the calling thread. Ctrl-C cancels what is under way.
         """
@@ -232,7 +233,9 @@ class Client:
         def work(
             items: Items[Prompt], told: OnProgress | None
         ) -> Coroutine[Any, Any, BulkResult[Prompt, ChatResponse]]:
-            return self._async.map(items, concurrency=concurrency, on_error=on_error, on_progress=told)
+            return self._async.map(
+                items, concurrency=concurrency, on_error=on_error, on_progress=told, checkpoint=checkpoint
+            )
 
         return bulk_in(self._thread, work, prompts, on_progress)
 

@@ -38,7 +38,7 @@ FLOORS = [
     {"balance"},
     {"media", "request", "response", "template"},
     {"expenses", "prompts", "settings"},
-    {"bulkitems"},
+    {"bulkitems", "bulkjournal"},
     # 3: streams
     {"abilities", "chunks", "ends", "rates"},
     {"stream", "toolruns"},
@@ -57,7 +57,7 @@ FLOORS = [
     {"testutil._wire", "testutil.faults", "testutil.fixtures", "testutil.mock"},
     {"pricebooks"},
     {"charges", "pricing"},
-    {"dryrun", "history"},
+    {"bulklines", "dryrun", "history"},
     {"conversation", "sessionrows"},
     {"sessionsummary"},
     {"attempt", "ledger"},
@@ -194,6 +194,7 @@ FLOORS = [
     # 9: what is written over Provider
     {
         "bulk",
+        "bulkmemory",
         "checks",
         "explain",
         "inflight",
@@ -207,6 +208,7 @@ FLOORS = [
         "testutil._turns",
     },
     {
+        "bulkrun",
         "chains",
         "priority",
         "toolloop",
@@ -230,7 +232,8 @@ FLOORS = [
     {"syncbulk", "syncrun", "syncstream"},
     {"syncsession"},
     {"sync"},
-    {"cli.terminal", "testutil"},
+    {"cli.bulkarguments", "cli.terminal", "testutil"},
+    {"cli.arguments", "cli.ask"},
     {"cli.*"},
     {"cli", "testutil.plugin"},
     {"__main__"},

@@ -1,4 +1,4 @@
-"""The command line: `aiclient demo`, `aiclient ask`, `aiclient serve`."""
+"""The command line; each command is a file here, and what they take stands in `arguments`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 
-from .. import __version__
+from .arguments import make_parser
 from .terminal import complain, note
 
 __all__ = ["main"]
@@ -22,7 +22,7 @@ INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 the service failed, 2 wrong usage or set-up, 130 interrupted."""
-    parser = _parser()
+    parser = make_parser()
     try:
         arguments = parser.parse_args(argv)
     except SystemExit as stop:  # argparse has printed why
@@ -64,73 +64,3 @@ def _detach_output() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="aiclient", description="One small client for every language-model service.")
-    parser.add_argument("--version", action="version", version=f"aiclient {__version__}")
-    parser.set_defaults(command=None)
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    _add_demo(commands)
-    _add_ask(commands)
-    _add_serve(commands)
-    return parser
-
-
-Commands = argparse._SubParsersAction  # noqa: SLF001  # argparse has no public name for what add_subparsers returns
-
-
-def _add_demo(commands: Commands[argparse.ArgumentParser]) -> None:
-    demo = commands.add_parser(
-        "demo",
-        help="see it work, without a key",
-        description="Stream an answer from a service played on this machine, through a failure that Retry survives.",
-    )
-    demo.set_defaults(command=".demo")
-
-
-def _add_ask(commands: Commands[argparse.ArgumentParser]) -> None:
-    ask = commands.add_parser(
-        "ask",
-        help="ask a model",
-        description="Ask a model and print its answer. Without -m the AI_* variables say whom.",
-        epilog="exit codes: 0 answered, 1 the service failed, 2 wrong usage or set-up, 130 interrupted",
-    )
-    ask.add_argument("prompt", nargs="?", default="-", help="what to ask; '-' or nothing reads standard input")
-    ask.add_argument("-m", "--model", metavar="PROVIDER:MODEL", help="for example openai:gpt-5-mini")
-    ask.add_argument("--system", metavar="TEXT", help="how the model should behave")
-    ask.add_argument(
-        "--base-url",
-        metavar="URL",
-        help="a server that speaks OpenAI's protocol; -m is then its own name for the model, AI_API_KEY its key, if any",
-    )
-    ask.add_argument(
-        "--stream",
-        action=argparse.BooleanOptionalAction,
-        help="print the answer as it comes (the default without --json)",
-    )
-    ask.add_argument("--json", action="store_true", help="print the whole answer as one JSON object")
-    ask.add_argument("--log-level", metavar="LEVEL", help="log to standard error: debug, info, warning or error")
-    ask.add_argument("--log-file", metavar="PATH", help="log to a file, JSON lines; without --log-level from info on")
-    ask.set_defaults(command=".ask")
-
-
-def _add_serve(commands: Commands[argparse.ArgumentParser]) -> None:
-    serve = commands.add_parser(
-        "serve",
-        help="play a service on this machine, for tests",
-        description="Play a service that speaks OpenAI's chat completions and embeddings, until Ctrl-C.",
-    )
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    serve.add_argument("--port", type=int, default=0, help="default: any free one")
-    serve.add_argument("--api-key", metavar="KEY", help="the key that requests must carry (default: none)")
-    serve.add_argument("--reply", metavar="TEXT", default="Hello from the loopback server.", help="what it answers")
-    serve.add_argument(
-        "--fault",
-        action="append",
-        default=[],
-        metavar="NAME[:NUMBER]",
-        help="what goes wrong with the next request, in order; may be repeated: rate_limited[:SECONDS], "
-        "overloaded[:SECONDS], server_error[:STATUS], cut[:BYTES], stall[:BYTES], delay:SECONDS",
-    )
-    serve.set_defaults(command=".serve")

@@ -39,4 +39,40 @@ SABOTAGE = [
         "            listener.tell(progress)\n",
         "tests/test_syncbulk.py::test_the_input_is_read_and_the_progress_told_in_the_callers_thread",
     ),
+    (
+        "bulkjournal.py",
+        "        os.ftruncate(self._fd, begins)\n        return begins\n",
+        "        return begins\n",
+        "tests/test_bulkjournal.py::test_a_torn_last_line_is_cut_off_wherever_it_was_torn",
+    ),
+    (
+        "bulkjournal.py",
+        "        with contextlib.suppress(OSError):\n            os.ftruncate(self._fd, self._end)\n",
+        "",
+        "tests/test_bulkjournal.py::test_a_disk_that_is_full_is_a_typed_error_and_leaves_no_half_line",
+    ),
+    (
+        "bulkjournal.py",
+        "        self._left[place] -= 1\n",
+        "",
+        "tests/test_bulkrun.py::test_equal_lines_have_a_result_each",
+    ),
+    (
+        "bulkrun.py",
+        "    if left:\n        raise ConfigError(",
+        "    if False:\n        raise ConfigError(",
+        "tests/test_bulkrun.py::test_results_of_another_input_are_not_mixed_with_these",
+    ),
+    (
+        "bulkrun.py",
+        "                if self._under_way == 1:\n                    raise\n                del error\n",
+        "                raise error\n",
+        "tests/test_bulkrun.py::test_what_does_not_fit_beside_the_others_waits_for_them",
+    ),
+    (
+        "bulkrun.py",
+        "client = _held_to(client, limit - before.usd)",
+        "client = _held_to(client, limit)",
+        "tests/test_bulkrun.py::test_the_budget_holds_over_all_runs_and_a_larger_one_goes_on",
+    ),
 ]
