@@ -19,7 +19,7 @@ __all__ = ["encode_thinking"]
 
 Json = dict[str, Any]
 
-_NAME: Final = re.compile(r"gemini-(?P<version>\d+(?:\.\d+)?)-(?P<kind>pro|flash-lite|flash)\b")
+_NAME: Final = re.compile(r"gemini-(?P<version>\d+(?:\.\d+)?)(?:-(?P<kind>pro|flash-lite|flash)\b)?")
 
 _BUDGETS: Final = {"minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
 """Efforts as budgets: Google's own table ("OpenAI compatibility", ai.google.dev/gemini-api/docs/openai); unseen since."""
@@ -43,7 +43,7 @@ def encode_thinking(wanted: Reasoning, model: str, notes: Notes, *, older: bool)
         older: Whether the model is of Gemini 1 or 2.
     """
     found = _NAME.search(model)
-    kind, version = (found["kind"], float(found["version"])) if found is not None else ("", 0.0)
+    kind, version = (found["kind"] or "", float(found["version"])) if found is not None else ("", 0.0)
     if older:
         if version < 2.5:
             notes.add("unsupported_setting", f"{model} cannot be told how much to think; it was left out", "reasoning")
