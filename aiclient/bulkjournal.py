@@ -9,7 +9,7 @@ import json
 import os
 import stat
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from types import TracebackType
@@ -43,7 +43,7 @@ class Found(NamedTuple):
 class Keys:
     """How often each key is there, in 12 bytes a key: a million fit where a dict would need a hundred megabytes."""
 
-    def __init__(self, keys: Iterator[str]) -> None:
+    def __init__(self, keys: Iterable[str]) -> None:
         self._keys, self._left = array("Q"), array("L")
         for key in sorted(array("Q", (int(key, 16) for key in keys))):
             if self._keys and self._keys[-1] == key:
@@ -60,6 +60,12 @@ class Keys:
             return False
         self._left[place] -= 1
         return True
+
+    def copy(self) -> Keys:
+        """Return the same, to be taken from by itself."""
+        made = Keys(())
+        made._keys, made._left = self._keys, self._left[:]  # its own class; keys never change
+        return made
 
     def __len__(self) -> int:
         return sum(self._left)

@@ -184,7 +184,7 @@ def _earlier(journal: Journal, source: str | os.PathLike[str], base: Defaults) -
     """Return how far earlier runs came, and what they did; refuse results that belong to none of these lines."""
     done = _Sum()
     keys = Keys(done.counted(journal.found()))
-    left, total = len(keys), 0
+    kept, left, total = keys.copy(), len(keys), 0
     for line in lines_of(source, base, build=False):
         total += 1
         left -= left > 0 and keys.take(line.key)
@@ -193,7 +193,7 @@ def _earlier(journal: Journal, source: str | os.PathLike[str], base: Defaults) -
             f"{left} of {done.lines} results are of other lines, or of other options: "
             "name another output, or give the input and the options that they were made with"
         )
-    return BulkRun(total, done.lines, done.failed, done.lines, done.usd), Keys(one.key for one in journal.found())
+    return BulkRun(total, done.lines, done.failed, done.lines, done.usd), kept
 
 
 def _left(lines: Iterator[Line], keys: Keys) -> Iterator[Line]:

@@ -19,6 +19,9 @@ import tempfile
 import time
 from pathlib import Path
 
+LINE = 1900
+"""Bytes of one result, about."""
+
 
 def main() -> int:
     """Run it once."""
@@ -51,19 +54,22 @@ def _killed(command: list[str], target: Path, after: int) -> None:
     began, running, peak = time.monotonic(), subprocess.Popen(command), 0
     while running.poll() is None:
         peak = max(peak, _peak(running.pid))
-        if target.exists() and _lines(target) >= after:
+        if target.exists() and target.stat().st_size >= after * LINE:
             os.kill(running.pid, signal.SIGKILL)
             break
-        time.sleep(0.2)
+        time.sleep(0.5)
     running.wait()
-    print(f"killed after {_lines(target)} lines, {time.monotonic() - began:.1f} s, peak memory {peak >> 10} MiB")
+    print(
+        f"killed after {_lines(target)} lines, {time.monotonic() - began:.1f} s, peak memory {peak >> 10} MiB",
+        flush=True,
+    )
 
 
 def _finished(command: list[str]) -> None:
     began, running, peak = time.monotonic(), subprocess.Popen(command), 0
     while running.poll() is None:
         peak = max(peak, _peak(running.pid))
-        time.sleep(0.2)
+        time.sleep(0.5)
     print(
         f"finished with exit code {running.returncode}, {time.monotonic() - began:.1f} s, peak memory {peak >> 10} MiB"
     )

@@ -6,6 +6,7 @@ import argparse
 
 from .. import __version__
 from .bulkarguments import add_bulk
+from .morearguments import add_bench, add_chat, add_cost, add_models, add_standing
 
 __all__ = ["make_parser"]
 
@@ -18,8 +19,13 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_demo(commands)
     _add_ask(commands)
+    add_chat(commands)
     add_bulk(commands)
+    add_models(commands)
+    add_cost(commands)
+    add_standing(commands)
     _add_serve(commands)
+    add_bench(commands)
     return parser
 
 
@@ -45,6 +51,22 @@ def _add_ask(commands: Commands[argparse.ArgumentParser]) -> None:
     ask.add_argument("prompt", nargs="?", default="-", help="what to ask; '-' or nothing reads standard input")
     ask.add_argument("-m", "--model", metavar="PROVIDER:MODEL", help="for example openai:gpt-5-mini")
     ask.add_argument("--system", metavar="TEXT", help="how the model should behave")
+    ask.add_argument(
+        "-f",
+        "--file",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="a text, picture or document to ask about; may be repeated",
+    )
+    ask.add_argument("--schema", metavar="PATH", help="a JSON schema that the answer must follow")
+    ask.add_argument(
+        "--tool",
+        action="append",
+        default=[],
+        metavar="MODULE:FUNCTION",
+        help="a function that the model may use, which is then run here; may be repeated",
+    )
     ask.add_argument(
         "--base-url",
         metavar="URL",

@@ -6,14 +6,15 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .. import logs
-from ..errors import InvalidMessageError
 from ..middleware.logging import Logging
 from ..registry import provider_for, split
 from ..sync import Client
+from ..toolstream import text_of
+from .asking import files, piped, schema, tools
 from .terminal import note, put
 
 if TYPE_CHECKING:
@@ -21,13 +22,17 @@ if TYPE_CHECKING:
 
     from ..response import ChatResponse
     from ..sync import RequestBuilder
+    from ..toolruns import RunResult
+    from ..tooluse import AnyTool
 
 __all__ = ["environment", "logged", "run"]
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask and print."""
-    prompt = _piped() if arguments.prompt == "-" else arguments.prompt
+    prompt = piped() if arguments.prompt == "-" else arguments.prompt
+    texts, parts = files(arguments.file)
+    functions = tools(arguments.tool)
     with contextlib.ExitStack() as stack:
         client = stack.enter_context(Client.from_env(environment(os.environ, arguments.model, arguments.base_url)))
         if arguments.log_level or arguments.log_file:
@@ -37,9 +42,14 @@ def run(arguments: argparse.Namespace) -> int:
         request = client.new_request()
         if arguments.system is not None:
             request = request.system(arguments.system)
-        request = request.user(prompt.strip() or None)
+        if arguments.schema is not None:
+            request = request.response_format(schema(arguments.schema))
+        request = request.user(*parts, "\n\n".join([*texts, prompt.strip()]) or None)
         streamed = not arguments.json if arguments.stream is None else arguments.stream
-        answer = _streamed(request, shown=not arguments.json) if streamed else request.do()
+        if functions:
+            answer = _run(request, functions, streamed=streamed, shown=not arguments.json)
+        else:
+            answer = _streamed(request, shown=not arguments.json) if streamed else request.do()
         if arguments.json:
             put(_json(answer) + "\n")
         elif not streamed:
@@ -54,17 +64,6 @@ def logged(client: Client) -> None:
     if not any(isinstance(layer, Logging) for layer in client.middleware):
         others = client.middleware
         client.remove(*others).use(Logging(), *others)  # outermost, so that one record stands for the call
-
-
-def _piped() -> str:
-    """Read the prompt from standard input."""
-    if sys.stdin.isatty():
-        note("reading the prompt from the keyboard; Ctrl-D ends it")
-    try:
-        return sys.stdin.read()
-    except UnicodeDecodeError as error:
-        problem = error.reason
-    raise InvalidMessageError(f"standard input is not text in {sys.stdin.encoding}: {problem}")
 
 
 def environment(environ: Mapping[str, str], model: str | None, base_url: str | None) -> dict[str, str]:
@@ -106,6 +105,39 @@ def _streamed(request: RequestBuilder[ChatResponse], *, shown: bool) -> ChatResp
         if open_line:
             put("\n")
     return stream.response
+
+
+def _run(
+    request: RequestBuilder[ChatResponse], functions: Sequence[AnyTool], *, streamed: bool, shown: bool
+) -> ChatResponse:
+    """Ask, and let the model use the functions; each use is remarked on."""
+    if not streamed:
+        done = request.run(functions)
+        _remark_uses(done)
+        return done.response
+    open_line = False
+    with request.run_stream(functions) as run:
+        for event in run:
+            piece = text_of(event) if shown else ""
+            if piece:
+                put(piece)
+                open_line = not piece.endswith("\n")
+            if event.kind in ("answer", "end") and open_line:
+                put("\n")
+                open_line = False
+            if event.use is not None:
+                note(f"{event.use.call.name}: {event.use.outcome}")
+    if run.result.stopped != "answer":
+        note(f"the run ended early: {run.result.stopped}")
+    return run.result.response
+
+
+def _remark_uses(done: RunResult) -> None:
+    for one in done.rounds:
+        for use in one.uses:
+            note(f"{use.call.name}: {use.outcome}")
+    if done.stopped != "answer":
+        note(f"the run ended early: {done.stopped}")
 
 
 def _end_line(answer: ChatResponse) -> None:

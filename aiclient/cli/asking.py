@@ -1,0 +1,136 @@
+"""What `ask` puts into its request: texts, files, pictures, a schema, tools."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ..errors import AIClientError, ConfigError, InvalidMessageError
+from ..functions import tool
+from ..media import audio, document, image, kind_of, video
+from .terminal import note
+
+if TYPE_CHECKING:
+    from ..messages import Part
+    from ..tooluse import AnyTool
+
+__all__ = ["files", "piped", "schema", "tools"]
+
+MOST_TEXT: Final = 4 * 1024 * 1024
+"""Bytes of one text file; more fits into no prompt."""
+
+
+_MEDIA: Final[Mapping[str, Callable[[bytes], Part]]] = {"image": image, "audio": audio, "video": video}
+
+
+def piped() -> str:
+    """Read the prompt from standard input."""
+    if sys.stdin.isatty():
+        note("reading the prompt from the keyboard; Ctrl-D ends it")
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        problem = error.reason
+    raise InvalidMessageError(f"standard input is not text in {sys.stdin.encoding}: {problem}")
+
+
+def files(paths: Iterable[str]) -> tuple[list[str], list[Part]]:
+    """Read files: the texts, each under its name, and the pictures and documents.
+
+    Raises:
+        ConfigError: One cannot be read, or is neither text nor of a known kind.
+    """
+    texts: list[str] = []
+    parts: list[Part] = []
+    for path in paths:
+        data = _read(path)
+        kind = kind_of(data)
+        if kind is None:
+            texts.append(f"{Path(path).name}:\n\n{_text(path, data)}")
+        elif kind == "document":
+            parts.append(document(data, name=Path(path).name))
+        else:
+            parts.append(_MEDIA[kind](data))
+    return texts, parts
+
+
+def schema(path: str) -> Mapping[str, Any]:
+    """Read a JSON schema.
+
+    Raises:
+        ConfigError: The file cannot be read, or holds none.
+    """
+    try:
+        value: Any = json.loads(_read(path))
+    except (ValueError, RecursionError) as error:
+        problem = f"is not JSON: {error}"
+    else:
+        if isinstance(value, dict):
+            return value
+        problem = f"must hold a JSON schema, an object, not {type(value).__name__}"
+    raise ConfigError(f"--schema {path!r} {problem}")
+
+
+def tools(names: Iterable[str]) -> list[AnyTool]:
+    """Import the functions that `module:function` stand for; the current folder's modules are found too.
+
+    Raises:
+        ConfigError: There is no such module or function, or it can be no tool.
+    """
+    here = os.getcwd()  # noqa: PTH109  # sys.path holds texts
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    return [_tool(name) for name in names]
+
+
+def _tool(name: str) -> AnyTool:
+    module_name, colon, function_name = name.partition(":")
+    if not (module_name and colon and function_name):
+        raise ConfigError(f"--tool {name!r}: write module:function, such as weather:forecast")
+    problem: str
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # noqa: BLE001  # the user's own module may raise anything while it is imported
+        problem = f"{module_name} could not be imported: {type(error).__name__}: {error}"
+    else:
+        found = getattr(module, function_name, None)
+        if found is not None:
+            return _made(name, found)
+        close = difflib.get_close_matches(function_name, vars(module), 1)
+        problem = f"{module_name} has no {function_name!r}{f'; did you mean {close[0]}?' if close else ''}"
+    raise ConfigError(f"--tool {name!r}: {problem}")
+
+
+def _made(name: str, found: Any) -> AnyTool:
+    problem: str
+    try:
+        made: AnyTool = found if hasattr(found, "tool") else tool(found)
+    except (AIClientError, TypeError, ValueError) as error:
+        problem = str(error)
+    else:
+        return made
+    raise ConfigError(f"--tool {name!r} can be no tool: {problem}")
+
+
+def _read(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        problem = error.strerror or type(error).__name__
+    raise ConfigError(f"{path!r} cannot be read: {problem}")
+
+
+def _text(path: str, data: bytes) -> str:
+    if len(data) > MOST_TEXT:
+        raise ConfigError(f"{path!r} has {len(data)} bytes; a text may have {MOST_TEXT}")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        pass
+    raise ConfigError(f"{path!r} is neither text in UTF-8 nor a picture or a document of a known kind")

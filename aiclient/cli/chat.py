@@ -1,0 +1,166 @@
+"""`aiclient chat`: a conversation on the terminal, or of the lines of a pipe."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from ..errors import AIClientError, ConfigError
+from ..expenses import NOTHING, expense_of_outcome, shown
+from ..history import load, save
+from ..messages import Message
+from ..sync import Client
+from .ask import environment
+from .terminal import complain, note, put
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["run"]
+
+COMMANDS: Final = {
+    "/help": "these commands",
+    "/model NAME": "go on with another model, of this or another provider",
+    "/cost": "what the conversation has cost",
+    "/save PATH": "write the conversation to a file",
+    "/load PATH": "go on with one from a file",
+    "/reset": "forget what was said",
+    "/quit": "end",
+}
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Talk until the input ends."""
+    talk = _Talk(arguments)
+    try:
+        for line in _lines():
+            if not talk.take(line.strip()):
+                break
+    finally:
+        talk.close()
+    return 1 if talk.failed else 0
+
+
+def _lines() -> Iterator[str]:
+    """Give what is typed, with a prompt and the keys of a shell; of a pipe, its lines."""
+    if not sys.stdin.isatty():
+        yield from sys.stdin
+        return
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401, PLC0415  # gives input() its keys; not on Windows
+    note("a message is one line; /help shows the commands, Ctrl-D ends it")
+    while True:
+        try:
+            yield input("> ")
+        except EOFError:
+            put("\n")
+            return
+
+
+class _Talk:
+    """The conversation: its client, what was said, what it has cost."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self._base_url: str | None = arguments.base_url
+        self._client = self._made(arguments.model)
+        self._system = [Message("system", arguments.system)] if arguments.system is not None else []
+        self._messages: list[Message] = list(self._system)
+        self._expense = NOTHING
+        self.failed = False
+
+    def take(self, line: str) -> bool:
+        """Do what one line says; False ends the conversation."""
+        if not line:
+            return True
+        if not line.startswith("/"):
+            self._say(line)
+            return True
+        name, _, rest = line.partition(" ")
+        if name == "/quit":
+            return False
+        try:
+            self._command(name, rest.strip())
+        except AIClientError as error:
+            note(str(error))
+        return True
+
+    def close(self) -> None:
+        """Close the client."""
+        self._client.close()
+
+    def _made(self, model: str | None) -> Client:
+        return Client.from_env(environment(os.environ, model, self._base_url))
+
+    def _say(self, text: str) -> None:
+        """Ask, and remember both sides; what was not answered is forgotten."""
+        asked = [*self._messages, Message("user", text)]
+        open_line = False
+        try:
+            with self._client.chat_stream(asked) as stream:
+                for piece in stream.text:
+                    put(piece)
+                    open_line = True
+            answer = stream.response
+        except AIClientError as error:
+            if open_line:
+                put("\n")
+            self._expense += expense_of_outcome(error)
+            self.failed = True
+            complain(error)
+            return
+        except KeyboardInterrupt:
+            put("\n")
+            if not sys.stdin.isatty():
+                raise
+            note("the answer was cut off; it and the question are forgotten")
+            return
+        put("\n")
+        self.failed = False
+        self._expense += expense_of_outcome(answer)
+        self._messages = [*asked, answer.message]
+
+    def _command(self, name: str, rest: str) -> None:
+        match name:
+            case "/help":
+                put("".join(f"{command:<14}{what}\n" for command, what in COMMANDS.items()))
+            case "/model":
+                self._change(rest)
+            case "/cost":
+                unknown = f", and {self._expense.unpriced} calls of unknown price" if self._expense.unpriced else ""
+                put(f"{shown(self._expense.usd)}{unknown}\n")
+            case "/save" | "/load":
+                self._keep(name, rest)
+            case "/reset":
+                self._messages = list(self._system)
+                put("forgotten\n")
+            case _:
+                known = [command.partition(" ")[0] for command in COMMANDS]
+                close = difflib.get_close_matches(name, known, 1)
+                note(f"there is no {name}; {f'did you mean {close[0]}?' if close else '/help shows the commands'}")
+
+    def _change(self, model: str) -> None:
+        if not model:
+            raise ConfigError("/model needs a name, such as openai:gpt-5-mini")
+        old, self._client = self._client, self._made(model)
+        old.close()
+        put(f"now {model}\n")
+
+    def _keep(self, name: str, path: str) -> None:
+        if not path:
+            raise ConfigError(f"{name} needs the path of a file")
+        problem: str
+        try:
+            if name == "/save":
+                save(self._messages, path)
+            else:
+                self._messages = list(load(path))
+        except OSError as error:
+            problem = error.strerror or type(error).__name__
+        else:
+            put(f"{len(self._messages)} messages {'saved to' if name == '/save' else 'from'} {path}\n")
+            return
+        raise ConfigError(f"{path!r}: {problem}")

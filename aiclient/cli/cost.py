@@ -1,0 +1,74 @@
+"""`aiclient cost`: what a request may cost, and what was spent by a ledger's books."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigError
+from ..ledger import Ledger
+from ..ledger_rows import Report
+from ..messages import Message
+from ..models import info
+from ..pricing import estimate
+from ..request import ChatOptions, ChatRequest
+from ..sqlite_store import SQLiteStore
+from .asking import files, piped
+from .terminal import put
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["run"]
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do one of the two."""
+    return _report(arguments) if arguments.cost_command == "report" else _estimate(arguments)
+
+
+def _estimate(arguments: argparse.Namespace) -> int:
+    info(arguments.model)  # raises: it says what is known, and what may have been meant
+    prompt = piped() if arguments.prompt == "-" else arguments.prompt
+    texts, parts = files(arguments.file)
+    said = [*parts, "\n\n".join([*texts, prompt.strip()])]
+    system = [Message("system", arguments.system)] if arguments.system is not None else []
+    request = ChatRequest([*system, Message("user", said)], ChatOptions(max_tokens=arguments.max_tokens))
+    found = estimate(request, model=arguments.model, output_tokens=arguments.output_tokens)
+    if arguments.json:
+        facts = {
+            "provider": found.provider,
+            "model": found.model,
+            "prompt_tokens": found.prompt_tokens,
+            "output_tokens": found.output_tokens,
+            "low_usd": None if found.low is None else str(found.low.usd),
+            "high_usd": None if found.high is None else str(found.high.usd),
+        }
+        put(json.dumps(facts) + "\n")
+    else:
+        longest = "an unknown number of" if found.output_tokens is None else found.output_tokens
+        put(f"{found}: {found.prompt_tokens} tokens in, up to {longest} out\n")
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    if not Path(arguments.ledger).is_file():
+        raise ConfigError(f"{arguments.ledger!r} is not there: give the file of a Ledger(store=SQLiteStore(path))")
+    report = asyncio.run(_read(arguments))
+    if arguments.json:
+        put(report.to_json() + "\n")
+    else:
+        put(report.to_csv())
+    return 0
+
+
+async def _read(arguments: argparse.Namespace) -> Report:
+    store = SQLiteStore(arguments.ledger)
+    try:
+        ledger = Ledger(store=store, name=arguments.name)
+        await ledger.refresh()
+        return ledger.report(arguments.by.split(","), since=arguments.since, until=arguments.until)
+    finally:
+        await store.close()

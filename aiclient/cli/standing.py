@@ -1,0 +1,35 @@
+"""`aiclient check`, `aiclient status`, `aiclient explain`: whom a call would reach, and whether it could be answered."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from ..sync import Client
+from .ask import environment
+from .terminal import put
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["run"]
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make the client that `ask` would use, and let it say of itself what is asked."""
+    env = environment(os.environ, arguments.model, arguments.base_url)
+    with Client.from_env(env) as client:
+        if arguments.asked == "explain":
+            text = client.explain()
+            put((json.dumps({"chain": text}) if arguments.json else text) + "\n")
+            return 0
+        found: Any = (
+            client.check(timeout=arguments.timeout) if arguments.asked == "check" else _status(client, arguments)
+        )
+    put((json.dumps(found.to_dict()) if arguments.json else str(found)) + "\n")
+    return 0 if found.ok else 1
+
+
+def _status(client: Client, arguments: argparse.Namespace) -> Any:
+    return client.status(ask=not arguments.quiet, timeout=arguments.timeout)

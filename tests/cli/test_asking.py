@@ -1,0 +1,130 @@
+"""What `ask` is given besides a prompt: files, a schema, tools."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from aiclient.cli import main
+from aiclient.testutil import LoopbackServer
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 24
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv("AI_MAX_RETRIES", "0")
+    with LoopbackServer(reply="Paris") as server:
+        yield server
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """A module of the user's own, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "cli_weather.py").write_text(
+        'def forecast(city: str) -> str:\n    """Tell the weather."""\n    return "Sunny in " + city\n\nnumber = 5\n'
+    )
+    (tmp_path / "cli_broken.py").write_text("1 / 0\n")
+
+
+def ask(server, *arguments):
+    return main(["ask", *arguments, "-m", "any", "--base-url", server.base_url])
+
+
+def content(server):
+    return server.requests[-1].json["messages"][-1]["content"]
+
+
+def test_a_text_is_put_before_the_question_under_its_name(server, tmp_path):
+    (tmp_path / "notes.txt").write_text("one\n")
+    (tmp_path / "more.txt").write_text("two\n")
+    assert ask(server, "Sum up.", "-f", str(tmp_path / "notes.txt"), "--file", str(tmp_path / "more.txt")) == 0
+    assert content(server) == "notes.txt:\n\none\n\n\nmore.txt:\n\ntwo\n\n\nSum up."
+
+
+def test_a_picture_is_sent_as_one(server, tmp_path):
+    (tmp_path / "a.png").write_bytes(PNG)
+    assert ask(server, "What is it?", "-f", str(tmp_path / "a.png")) == 0
+    assert [part["type"] for part in content(server)] == ["image_url", "text"]
+    assert content(server)[0]["image_url"]["url"].startswith("data:image/png;base64,")
+
+
+def test_a_schema_is_asked_for(server, tmp_path):
+    (tmp_path / "s.json").write_text('{"type": "object", "properties": {"city": {"type": "string"}}}')
+    assert ask(server, "Where?", "--schema", str(tmp_path / "s.json")) == 0
+    assert server.requests[-1].json["response_format"]["type"] == "json_schema"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "option", "says"),
+    [
+        ("x.bin", b"\xff\xfe\x00\x01", "-f", "neither text in UTF-8 nor"),
+        ("big.txt", b"a" * (5 << 20), "-f", "a text may have"),
+        ("s.json", b"nope", "--schema", "is not JSON"),
+        ("s.json", b"[" * 100_000, "--schema", "is not JSON"),
+        ("s.json", b"[]", "--schema", "must hold a JSON schema"),
+    ],
+)
+def test_a_file_that_will_not_do_is_wrong_usage(server, tmp_path, capsys, name, data, option, says):
+    (tmp_path / name).write_bytes(data)
+    assert ask(server, "Hi", option, str(tmp_path / name)) == 2
+    assert says in capsys.readouterr().err
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("option", ["-f", "--schema"])
+def test_a_file_that_is_not_there_is_wrong_usage(server, capsys, option):
+    assert ask(server, "Hi", option, "none") == 2
+    assert "'none' cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("module")
+@pytest.mark.parametrize("how", [[], ["--no-stream"]])
+def test_a_tool_of_the_current_folder_is_offered_and_the_answer_printed(server, capsys, how):
+    assert ask(server, "Weather?", "--tool", "cli_weather:forecast", *how) == 0
+    (offered,) = server.requests[0].json["tools"]
+    assert offered["function"]["name"] == "forecast"
+    assert capsys.readouterr().out == "Paris\n"
+
+
+@pytest.mark.usefixtures("module")
+@pytest.mark.parametrize("how", [[], ["--no-stream"], ["--json"]])
+def test_a_tool_that_the_model_asks_for_is_used_and_remarked_on(monkeypatch, capsys, how):
+    from aiclient import ChatResponse, Message, ToolCall
+    from aiclient.testutil.mock import MockProvider
+
+    asks = ChatResponse(
+        Message("assistant", None, tool_calls=[ToolCall("c1", "forecast", '{"city": "Bonn"}')]),
+        finish_reason="tool_calls",
+    )
+    monkeypatch.setattr("aiclient.testutil.mock.MockProvider", lambda **_: MockProvider([asks, "Sunny."]))
+    assert main(["ask", "Weather?", "-m", "mock", "--tool", "cli_weather:forecast", *how]) == 0
+    out, err = capsys.readouterr()
+    assert "Sunny." in out
+    assert "aiclient: forecast: ok\n" in err
+
+
+@pytest.mark.usefixtures("module")
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("forecast", "write module:function"),
+        ("cli_weather:", "write module:function"),
+        ("cli_wether:forecast", "could not be imported: ModuleNotFoundError"),
+        ("cli_broken:x", "ZeroDivisionError"),
+        ("cli_weather:forcast", "did you mean forecast?"),
+        ("cli_weather:number", "can be no tool"),
+    ],
+)
+def test_a_tool_that_is_none_is_wrong_usage(server, capsys, name, says):
+    assert ask(server, "Hi", "--tool", name) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_json_of_an_answer_with_a_file(server, tmp_path, capsys):
+    (tmp_path / "n.txt").write_text("one")
+    assert ask(server, "Hi", "-f", str(tmp_path / "n.txt"), "--json") == 0
+    assert json.loads(capsys.readouterr().out)["content"] == "Paris"
