@@ -7,7 +7,10 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["lazy"]
+__all__ = ["HOMES", "lazy"]
+
+HOMES: dict[Any, str] = {}
+"""Classes and functions that are labelled with a package -> the module in which their annotations have their meaning."""
 
 
 def lazy(package: str, name: str, where: Mapping[str, str]) -> Any:
@@ -19,6 +22,7 @@ def lazy(package: str, name: str, where: Mapping[str, str]) -> Any:
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(where[name], package), name)
     if getattr(value, "__module__", "").startswith("aiclient."):
+        HOMES.setdefault(value, value.__module__)
         value.__module__ = package
     setattr(sys.modules[package], name, value)
     return value

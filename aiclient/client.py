@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 from .attempt import chain
 from .builder import AsyncRequestBuilder
 from .clock import SYSTEM, Clock
-from .composition import destinations, is_provider
+from .composition import destinations, is_provider, release_all
 from .context import DEFAULT_EXTRA_ATTEMPTS, CallContext, Timeouts
 from .dryrun import DryRunReport, report_of
 from .ends import End
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from .bulk import Items, OnError
     from .bulkitems import BulkResult, OnProgress
     from .checks import CheckReport, OwnCheck
+    from .config import Config, Setup
+    from .config.sources import Source
     from .pricing import Estimate
     from .session import AsyncSession
     from .sessionoptions import SessionArguments
@@ -100,15 +102,97 @@ class AsyncClient:
         self._strict = strict
         self._clock = clock
         self._closed = False
+        self._setup: Setup | None = None
+        self._origin: Mapping[str, Any] = {}
         self._calls: set[CallInFlight] = set()
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
         """Make a client as the `AI_*` variables describe it; see `aiclient.config.from_env`."""
-        from .config import from_env  # noqa: PLC0415  # brings middleware that other clients may not use
+        return cls.from_config(environ=environ)
 
-        setup = from_env(environ)
-        return cls(setup.provider, timeout=setup.timeouts).use(*setup.layers)
+    @classmethod
+    def from_config(
+        cls,
+        source: Source | None = None,
+        *,
+        profile: str | None = None,
+        environ: Mapping[str, str] | None = None,
+        env_file: str | os.PathLike[str] | None = None,
+        clock: Clock = SYSTEM,
+        **explicit: Any,
+    ) -> Self:
+        """Make a client as a configuration describes it; sets up logging if that says so.
+
+        What goes before what: `explicit`, the `AI_*` and `AICLIENT_*` variables, the vendors' variables, the file, defaults. A
+        dict or a Config is written in code, and goes before the variables.
+
+        Args:
+            source: A path (.json, .toml, .yaml), an open file, a dict or a Config; None is the file that `AICLIENT_CONFIG`
+                names, or else the environment alone.
+            profile: Which of its profiles holds.
+            environ: The variables; None is the process's.
+            env_file: A file of variables besides (`.env`), which never goes before one that is set.
+            clock: Where time comes from.
+            explicit: Keys of a configuration, such as `model="openai:gpt-5-mini"` or `timeout=30`.
+
+        Raises:
+            ConfigError: It cannot be read, or something cannot be as it is; the message says where, and shows no value.
+        """
+        from .config.loading import set_up, setup  # noqa: PLC0415  # other clients need none of it
+
+        origin: dict[str, Any] = {"profile": profile, "environ": environ, "env_file": env_file, "explicit": explicit}
+        made = setup(source, **origin)
+        options: dict[str, Any] = {"max_attempts": made.max_attempts, "strict": made.strict, "clock": clock}
+        client = cls(made.provider, timeout=made.timeouts, prices=made.prices, **options).use(*made.layers)
+        client.validate_config()
+        set_up(made.config)
+        client._setup, client._origin = made, origin  # noqa: SLF001  # its own class
+        return client
+
+    @property
+    def config(self) -> Config | None:
+        """The configuration by which it works, with profile and environment in it; None if it was made in code."""
+        return None if self._setup is None else self._setup.config
+
+    async def reload(self, source: Source | None = None) -> None:
+        """Work by another configuration from the next call on; calls in flight and open streams end as they began.
+
+        Providers and layers whose configuration is the same are kept, with their state: circuits, limits, budgets, caches,
+        connections. Layers that were added with `use` stay, inside the new ones. Providers that are no longer there are closed,
+        which lets their calls finish. Profile, explicit keys and environment are those of `from_config`.
+
+        Args:
+            source: As for `from_config`; None reads again the file that the client is from.
+
+        Raises:
+            ConfigError: The configuration cannot be; the client stays as it is.
+            ClientClosedError: The client was closed.
+
+        Cancelling it leaves the client by the old set-up or by the new one, never between them.
+        """
+        from .config.loading import set_up, setup  # noqa: PLC0415  # as above
+
+        if self._closed:
+            raise ClientClosedError(CLOSED)
+        old, leaf = self._setup, self._leaf
+        if source is None and old is not None:
+            source = old.path
+        made = setup(source, **self._origin, before=None if old is None else old.pool)
+        self._take_over(made, () if old is None else old.layers)
+        set_up(made.config)
+        left = (leaf,) if old is None else old.resources
+        await release_all(tuple(item for item in left if all(item is not kept for kept in made.resources)))
+
+    def _take_over(self, made: Setup, before: tuple[Middleware, ...]) -> None:
+        """Change to another set-up; nothing is awaited, so that no call finds half of each."""
+        own = [layer for layer in self._layers if all(layer is not old for old in before)]
+        layers = (*made.layers, *own)
+        built = self._built(layers, made.provider)
+        built.validate_config()
+        self._leaf, self._chain, self._layers, self._setup = made.provider, built, layers, made
+        self._timeouts, self._prices, self._strict = made.timeouts, made.prices, made.strict
+        self._extra_attempts = made.max_attempts - 1
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name}, {len(self._layers)} layers{', closed' if self._closed else ''})"
@@ -153,13 +237,17 @@ class AsyncClient:
         return self._rebuild(tuple(kept))
 
     def _rebuild(self, layers: tuple[Middleware, ...]) -> Self:
-        made = chain(layers, self._leaf)
+        self._chain, self._layers = self._built(layers, self._leaf), layers
+        return self
+
+    def _built(self, layers: tuple[Middleware, ...], leaf: Provider) -> Provider:
+        """Put the chain together, and warn of what is wrong with its order; where warnings are errors, nothing changes."""
+        made = chain(layers, leaf)
         for problem in order_problems(made):
             if problem not in self._problems:
                 warnings.warn(problem, AIClientWarning, stacklevel=_outside())  # an error, for who wants it so
                 self._problems.add(problem)
-        self._chain, self._layers = made, layers
-        return self
+        return made
 
     def derive(self, *layers: Middleware) -> AsyncClient:
         """Return a client that shares this one's provider and layers and puts its own outside them.
@@ -370,7 +458,10 @@ class AsyncClient:
             await asyncio.wait([call.waiter() for call in calls], timeout=grace)
         for call in calls & self._calls:
             await call.end(ClientClosedError(CLOSED))
-        await release(self._chain)
+        try:
+            await release(self._chain)
+        finally:
+            await release_all(() if self._setup is None else self._setup.stores)
 
     aclose = close
 

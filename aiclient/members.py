@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import sys
 import typing
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal, get_args, get_origin
 
 import attrs
 
+from ._lazy import HOMES
 from .bounds import bare, tidied
 from .docstrings import parameters_of
 
@@ -77,7 +79,9 @@ def members_of(kind: Any) -> tuple[Member, ...]:
         TypeError: An annotation is none.
     """
     plain = get_origin(kind) or kind
-    hints = {name: tidied(hint) for name, hint in typing.get_type_hints(plain, include_extras=True).items()}
+    home = sys.modules.get(HOMES.get(plain, ""))  # of a class of ours, which is labelled with another module
+    found_in = None if home is None else vars(home)
+    hints = {name: tidied(hint) for name, hint in typing.get_type_hints(plain, found_in, include_extras=True).items()}
     given = dict(zip(getattr(plain, "__parameters__", ()), get_args(kind), strict=False))
     notes = parameters_of(vars(plain).get("__doc__"))
     found = _typeddict(plain, hints) if typing.is_typeddict(plain) else _fields(plain, hints)

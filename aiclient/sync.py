@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from .bulk import Items, OnError
     from .bulkitems import BulkResult, OnProgress
     from .checks import CheckReport, OwnCheck
+    from .config import Config
+    from .config.sources import Source
     from .output import OutputMode
     from .pricing import Estimate
     from .sessionoptions import SessionArguments
@@ -145,6 +147,32 @@ class Client:
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
         """Make a client as the `AI_*` variables describe it; see `aiclient.config.from_env`."""
         return cls._over(AsyncClient.from_env(environ), LoopThread(), owned=True)
+
+    @classmethod
+    def from_config(
+        cls,
+        source: Source | None = None,
+        *,
+        profile: str | None = None,
+        environ: Mapping[str, str] | None = None,
+        env_file: str | os.PathLike[str] | None = None,
+        clock: Clock = SYSTEM,
+        **explicit: Any,
+    ) -> Self:
+        """Make a client as a configuration describes it; see AsyncClient.from_config."""
+        client = AsyncClient.from_config(
+            source, profile=profile, environ=environ, env_file=env_file, clock=clock, **explicit
+        )
+        return cls._over(client, LoopThread(), owned=True)
+
+    @property
+    def config(self) -> Config | None:
+        """The configuration by which it works, with profile and environment in it; None if it was made in code."""
+        return self._async.config
+
+    def reload(self, source: Source | None = None) -> None:
+        """Work by another configuration from the next call on; see AsyncClient.reload."""
+        self._thread.run(self._async.reload(source))
 
     def __repr__(self) -> str:
         return repr(self._async).replace("AsyncClient", type(self).__name__, 1)

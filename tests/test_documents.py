@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from attrs import fields
 
-from aiclient import Timeouts, config, errors
+from aiclient import Timeouts, errors
+from aiclient.config import environment, reference
 from aiclient.providers.services import SERVICES
 from aiclient.registry import PROVIDERS
 
@@ -77,11 +78,12 @@ def test_every_provider_that_a_model_string_can_name_has_its_row():
 
 
 def test_the_variables_are_those_that_the_library_reads():
-    source = Path(config.__file__).read_text("utf-8")
-    known = set(re.findall(r"\bAI_[A-Z_]+", source))
-    assert set(re.findall(r"\bAI_[A-Z_]+", (ROOT / "docs/configuration.md").read_text("utf-8"))) == known
-    without_effect = {"AI_CIRCUIT_BREAKER", "AI_CIRCUIT_BREAKER_THRESHOLD", "AI_RATE_LIMIT"}
-    assert set(re.findall(r"\bAI_[A-Z_]+", README)) == known - without_effect
+    known = set(environment.VARIABLES)
+    assert (
+        set(re.findall(r"\bAI(?:CLIENT)?_[A-Z_]*[A-Z]", (ROOT / "docs/configuration.md").read_text("utf-8"))) == known
+    )
+    further = {"AI_CIRCUIT_BREAKER", "AI_CIRCUIT_BREAKER_THRESHOLD", "AI_RATE_LIMIT", *environment.OWN}
+    assert set(re.findall(r"\bAI(?:CLIENT)?_[A-Z_]*[A-Z]", README)) | further == known  # the README has the usual ones
 
 
 def test_the_vendors_variables_are_those_that_the_providers_read():
@@ -90,6 +92,12 @@ def test_the_vendors_variables_are_those_that_the_providers_read():
     known = set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', sources))
     shown = " ".join(row[0] for row in rows(README, "| variable | meaning |"))
     assert {name for name in re.findall(r"[A-Z_]{3,}", shown) if not name.startswith("AI_")} == known
+
+
+def test_the_reference_of_the_configuration_is_what_the_schema_says():
+    """Written anew with `python -c "from aiclient.config import reference; print(reference())"`."""
+    page = (ROOT / "docs/configuration-reference.md").read_text("utf-8")
+    assert page.partition("## The keys")[1:] == reference().partition("## The keys")[1:]
 
 
 # --- docs/errors.md ---
@@ -137,5 +145,5 @@ def test_links_lead_somewhere(document):
 def test_every_fence_is_closed_and_has_a_language_that_is_dealt_with(document):
     fences = re.findall(r"^ *```(\w*)$", document.read_text("utf-8"), re.MULTILINE)
     assert len(fences) % 2 == 0
-    assert set(fences[::2]) <= {"python", "text", "sh", "console", "toml", "json"}
+    assert set(fences[::2]) <= {"python", "text", "sh", "console", "toml", "json", "yaml"}
     assert set(fences[1::2]) <= {""}

@@ -33,6 +33,10 @@ PRINTS = {
     ],
     "circuit_breaker.py": ["14 s  the circuit of mock:mock-model is open", "'refused': 18} sent: 42"],
     "concurrency.py": ["12 calls, at most 3 at a time", "refused: all 1 permits for mock were in use"],
+    "configuration.py": [
+        "Budget($9 per day) True says backup",
+        "$.providers.main.prioritty: is not known here; did you mean 'priority'?",
+    ],
     "conversation.py": [
         "Yes, it rains",
         "In Rome",

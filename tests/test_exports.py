@@ -12,7 +12,7 @@ import pytest
 
 import aiclient
 
-PACKAGES = ["aiclient", "aiclient.middleware", "aiclient.providers", "aiclient.testutil"]
+PACKAGES = ["aiclient", "aiclient.config", "aiclient.middleware", "aiclient.providers", "aiclient.testutil"]
 HIDDEN = {"aiclient": {"TimeoutError"}}
 """Names that can be used and stand in no `__all__`, because a star import must not shadow a builtin."""
 

@@ -110,3 +110,8 @@ def test_aiolimiter_is_loaded_for_a_pace_alone():
     code = "from aiclient.middleware import RateLimit; RateLimit(requests=1); {}"
     assert "aiolimiter" not in tops(loaded(code.format(""))[0])
     assert "aiolimiter" in tops(loaded(code.format("RateLimit(pace=1)"))[0])
+
+
+def test_a_client_from_the_environment_loads_nothing_that_reads_typed_values():
+    code = "import os; os.environ.update(AI_PROVIDER='mock', AI_TIMEOUT='5'); from aiclient import Client; Client.from_env()"
+    assert not tops(loaded(code)[0]) & {"httpx", "cattrs", "yaml", "tomllib", "tenacity"}

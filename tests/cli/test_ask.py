@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from aiclient import InvalidProviderError, UnsupportedFeatureError, testutil
+from aiclient import InvalidProviderError, UnsupportedFeatureError, registry, testutil
 from aiclient.cli import main
 from aiclient.cli.ask import environment
 from aiclient.testutil import LoopbackServer
@@ -248,7 +248,7 @@ def test_a_missing_key_is_one_line_that_names_the_variable(capsys):
         (["hi", "-m", "opanai:gpt-5"], "did you mean openai:?"),
         (["hi", "-m", "gpt-5"], "names no provider. Write provider:model"),
         (["hi", "-m", "openai:"], "names no model"),
-        (["hi", "-m", "any", "--base-url", "no address"], "no address"),
+        (["hi", "-m", "any", "--base-url", "no address"], "base_url must begin with https://"),
         (["  ", "-m", "mock"], "neither content nor tool calls"),
         (["hi", "--system", " ", "-m", "mock"], "a text that is not empty"),
     ],
@@ -344,7 +344,14 @@ def test_the_key_for_a_server_of_ones_own_is_optional(capsys):
             assert main(["ask", "hi", "-m", "any", "--base-url", server.base_url]) == 0
 
 
-def test_what_was_not_honoured_is_remarked_on(monkeypatch, capsys):
+@pytest.fixture
+def played():
+    """Has another class stand for the provider `mock`."""
+    yield lambda kind: registry.register("mock", kind, replace=True)
+    registry.unregister("mock")
+
+
+def test_what_was_not_honoured_is_remarked_on(played, capsys):
     from aiclient import CallWarning
 
     class Warned(testutil.MockProvider):
@@ -352,17 +359,17 @@ def test_what_was_not_honoured_is_remarked_on(monkeypatch, capsys):
             request.context.warnings.append(CallWarning("x", "temperature was not sent"))
             return await super().chat(request)
 
-    monkeypatch.setattr("aiclient.testutil.mock.MockProvider", Warned)
+    played(Warned)
     assert main(["ask", "hi", "-m", "mock", "--no-stream"]) == 0
     assert capsys.readouterr().err == "aiclient: temperature was not sent\n"
 
 
-def test_an_error_of_the_request_is_wrong_usage(monkeypatch, capsys):
+def test_an_error_of_the_request_is_wrong_usage(played, capsys):
     class Unable(testutil.MockProvider):
         async def chat_stream(self, request, /):
             raise UnsupportedFeatureError("this provider does not stream")
 
-    monkeypatch.setattr("aiclient.testutil.mock.MockProvider", Unable)
+    played(Unable)
     assert main(["ask", "hi", "-m", "mock"]) == 2
     assert capsys.readouterr().err == "aiclient: this provider does not stream\n"
 
@@ -432,10 +439,10 @@ def test_a_reader_who_leaves_is_no_traceback(server):
     assert (running.returncode, err) == (1, "")
 
 
-def test_a_variable_without_effect_is_one_line():
-    run = process("hi", "-m", "mock", environ={"AI_RATE_LIMIT": "5"})
-    assert (run.returncode, run.stdout) == (0, "Mock response\n")
-    assert run.stderr == "aiclient: AI_RATE_LIMIT is set and has no effect in this version of aiclient\n"
+def test_a_variable_that_is_not_known_is_one_line():
+    run = process("hi", "-m", "mock", environ={"AICLIENT_PROFLE": "5"})
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr == "aiclient: the variable AICLIENT_PROFLE is not known; did you mean 'AICLIENT_PROFILE'?\n"
 
 
 @pytest.mark.parametrize("prompt", [b"\xff\xfe", "\U0001f469".encode()])

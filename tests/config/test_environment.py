@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aiclient import AIClientWarning, AsyncClient, Client, ConfigError, InvalidProviderError, MissingAPIKeyError
+from aiclient import AsyncClient, Client, ConfigError, InvalidProviderError, MissingAPIKeyError
 from aiclient.config import duration, from_env
 from aiclient.middleware import Retry
 from aiclient.testutil import LoopbackServer
@@ -121,6 +121,7 @@ def test_without_an_argument_the_process_environment_is_read(monkeypatch):
     monkeypatch.setenv("AI_PROVIDER", "mock")
     monkeypatch.setenv("AI_DEFAULT_MODEL", "small")
     monkeypatch.setenv("AI_TIMEOUT", "7")
+    monkeypatch.delenv("AICLIENT_PYRIGHT", raising=False)  # which the suite knows, see test_typing.py
     setup = from_env()
     assert (setup.provider.info.model, setup.timeouts.total) == ("small", 7)
 
@@ -189,6 +190,9 @@ def test_an_empty_variable_counts_as_not_set(variable, empty):
         ("AI_RATE_LIMIT", "nan", "must be a number of requests per second"),
         ("AI_RATE_LIMIT", "inf", "must be a number of requests per second"),
         ("AI_RATE_LIMIT", "10/s", "must be a number of requests per second"),
+        ("AICLIENT_BUDGET_USD", "five", "must be US dollars"),
+        ("AICLIENT_BUDGET_USD", "-1", "must be US dollars"),
+        ("AICLIENT_BUDGET_USD", "nan", "must be US dollars"),
     ],
 )
 def test_a_wrong_value_names_its_variable(variable, value, reason):
@@ -198,18 +202,45 @@ def test_a_wrong_value_names_its_variable(variable, value, reason):
 
 
 @pytest.mark.parametrize(
-    ("variable", "value"),
+    ("environ", "layers"),
     [
-        ("AI_CIRCUIT_BREAKER", "true"),
-        ("AI_CIRCUIT_BREAKER", "OFF"),
-        ("AI_CIRCUIT_BREAKER_THRESHOLD", "5"),
-        ("AI_RATE_LIMIT", "2.5"),
-        ("AI_RATE_LIMIT", "0"),
+        (
+            {"AI_CIRCUIT_BREAKER": "true"},
+            ["Retry(attempts=3, base=0.5, cap=8)", "CircuitBreaker(failures=5, open_for=5, max_open=8)"],
+        ),
+        ({"AI_CIRCUIT_BREAKER": "OFF"}, ["Retry(attempts=3, base=0.5, cap=8)"]),
+        ({"AI_CIRCUIT_BREAKER": "no", "AI_CIRCUIT_BREAKER_THRESHOLD": "3"}, ["Retry(attempts=3, base=0.5, cap=8)"]),
+        (
+            {"AI_MAX_RETRIES": "0", "AI_CIRCUIT_BREAKER_THRESHOLD": "3"},
+            ["CircuitBreaker(failures=3, open_for=5, max_open=8)"],
+        ),
+        ({"AI_MAX_RETRIES": "0", "AI_RATE_LIMIT": "0"}, []),
+        ({"AICLIENT_BUDGET_USD": "5", "AI_MAX_RETRIES": "0"}, ["Budget($5)"]),
     ],
 )
-def test_a_variable_without_effect_says_so(variable, value):
-    with pytest.warns(AIClientWarning, match=f"{variable} is set and has no effect"):
-        from_env({**MOCK, variable: value})
+def test_variables_stand_for_layers_in_their_right_order(environ, layers):
+    assert [repr(layer) for layer in from_env({**MOCK, **environ}).layers] == layers
+
+
+def test_a_rate_is_so_many_calls_a_second():
+    retry, limit = from_env({**MOCK, "AI_RATE_LIMIT": "2.5"}).layers
+    assert (type(retry).__name__, type(limit).__name__) == ("Retry", "RateLimit")
+    assert "2.5" in repr(limit)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("AICLIENT_PROFLE", "did you mean 'AICLIENT_PROFILE'?"),
+        ("AICLIENT_LOGLEVEL", "did you mean 'AICLIENT_LOG_LEVEL'?"),
+        ("AICLIENT_BUDGET", "did you mean 'AICLIENT_BUDGET_USD'?"),
+        ("AICLIENT_ZZZZZZZZ", "there are AICLIENT_BUDGET_USD, AICLIENT_CONFIG, AICLIENT_LOG_FILE"),
+    ],
+)
+def test_an_unknown_variable_of_ours_is_an_error_with_a_suggestion(name, hint):
+    with pytest.raises(ConfigError, match=f"the variable {name} is not known; {hint}".replace("?", r"\?")) as caught:
+        from_env({**MOCK, name: SECRET})
+    assert SECRET not in str(caught.value)
 
 
 @pytest.mark.parametrize("environ", [{"AI_TIMEOUT": "x"}, {"AI_PROVIDER": "x"}, {"AI_BASE_URL": "no address"}])

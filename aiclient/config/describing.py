@@ -1,0 +1,136 @@
+"""The shape of a configuration for others: as a JSON Schema for editors, and as Markdown for the documentation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+from .. import registry
+from .forms import Json, Object, Option
+from .parts import LAYER, layer_options
+from .shape import entry_form, root
+
+__all__ = ["reference", "schema"]
+
+_DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
+_DEFS: Final = "#/$defs/"
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a configuration, for editors that complete and check.
+
+    It knows the library's providers and layers, and those that are registered or come with installed packages.
+
+    Example:
+        >>> from aiclient.config import schema
+        >>> sorted(schema()["properties"])[:3]
+        ['aliases', 'budgets', 'cache']
+    """
+    whole = {
+        "$schema": _DRAFT,
+        "title": "aiclient configuration",
+        **root().schema(),
+        "$defs": {"layer": LAYER.schema(), "provider": {"anyOf": [{"type": "string"}, _entry()]}},
+    }
+    return _hoisted(whole)
+
+
+def _entry() -> Json:
+    """Return the schema of an entry of `providers`: what it may hold depends on which it is of."""
+    cases: dict[str, tuple[list[str], Json]] = {}
+    for name in registry.names():
+        form = entry_form(name).schema()
+        cases.setdefault(json.dumps(form, sort_keys=True), ([], form))[0].append(name)
+    rules = [
+        {
+            "if": {
+                "properties": {"provider": {"pattern": f"^({'|'.join(names)})([:/].*)?$"}},
+                "required": ["provider"],
+            },
+            "then": form,
+        }
+        for names, form in cases.values()
+    ]
+    return {"type": "object", "allOf": rules}
+
+
+def _hoisted(whole: Json) -> Json:
+    """Return the schema with all definitions at its top, where references look for them."""
+    definitions: Json = {}
+
+    def walk(value: Any) -> Any:
+        if isinstance(value, list):
+            return [walk(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        inside = {key: walk(item) for key, item in value.items() if key != "$defs"}
+        definitions.update({key: walk(item) for key, item in value.get("$defs", {}).items()})
+        return inside
+
+    return {**walk(whole), "$defs": definitions}
+
+
+# --- Markdown ---
+
+
+def reference() -> str:
+    """Return the tables of docs/configuration-reference.md: every key, every option of every layer and provider."""
+    lines = ["## The keys of a configuration", "", *_table(root())]
+    lines += ["", "## Layers: `use`, `each`", ""]
+    lines += ["A layer is its name, or an object with its name and its options."]
+    for name in registry.MIDDLEWARE:
+        options = layer_options(name)
+        lines += ["", f"### `{name}`", "", *(_table(options) if options.options else ["It has no options."])]
+    lines += ["", "## Providers", "", "Every entry of `providers` may have these:", ""]
+    common = {name: option for name, option in entry_form("mock").options.items() if name != "reply" and option.form}
+    lines += _table(Object(common))
+    for names, form in _kinds():
+        own = {name: option for name, option in form.options.items() if name not in common}
+        lines += ["", f"### {', '.join(f'`{name}`' for name in names)}", "", *_table(Object(own))]
+    return "\n".join(lines) + "\n"
+
+
+def _kinds() -> Iterator[tuple[list[str], Object]]:
+    """Yield the library's providers, those of equal options together."""
+    found: dict[str, tuple[list[str], Object]] = {}
+    for name in registry.PROVIDERS:
+        form = entry_form(name)
+        found.setdefault("\n".join(_table(form)), ([], form))[0].append(name)
+    yield from found.values()
+
+
+def _table(form: Object) -> list[str]:
+    rows = ["| key | value | default | meaning |", "|---|---|---|---|"]
+    for option in form.options.values():
+        if option.form is not None:
+            cells = (f"`{option.name}`", _words(option.form.schema()), _default(option), option.note)
+            rows.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |".replace("|  |", "| |"))
+    return rows
+
+
+def _default(option: Option) -> str:
+    if option.required:
+        return "must be given"
+    return "" if option.default in (None, Option.MISSING, []) else f"`{json.dumps(option.default)}`"
+
+
+def _words(form: Json) -> str:
+    """Return what a schema takes, in words."""
+    if "$ref" in form:
+        return f"a {form['$ref'].rpartition('/')[2]}"
+    if "anyOf" in form:
+        return " or ".join(dict.fromkeys(_words(part) for part in form["anyOf"]))
+    if "enum" in form or "const" in form:
+        return ", ".join(f"`{value}`" for value in form.get("enum", [form.get("const")]))
+    kind = form.get("type")
+    if kind == "array":
+        return f"list of {_words(form.get('items') or {})}"
+    words = {
+        "string": "text",
+        "integer": "whole number",
+        "boolean": "true or false",
+        "null": "null",
+        "number": "number",
+    }
+    return words.get(str(kind), "object")

@@ -1,0 +1,106 @@
+"""The schema that editors are given says of every file what reading it says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from aiclient import ConfigError, registry
+from aiclient.config import Config, schema
+from aiclient.provider import Layer
+from aiclient.testutil import MockProvider
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "config"
+GOOD = [
+    {},
+    {"model": "mock:x"},
+    {
+        "timeout": None or "30s",
+        "providers": {"a": "mock:x", "openai": {"api_key": "env:A"}, "b": {"provider": "groq:x"}},
+    },
+    {
+        "use": [
+            "retry",
+            {"cache": {"store": {"sqlite": "x.db"}}},
+            {"retry": None},
+            {"retry": True},
+            {"metrics": {"collector": "memory"}},
+        ]
+    },
+    {"use": [{"fallback": {"targets": ["a", {"provider": "b", "use": [{"hedge": {"after": 1}}]}]}}]},
+    {"budgets": [{"usd": 5, "per": "user"}, {"tokens": 3, "alerts": [0.5]}], "cache": False, "logging": True},
+    {"profiles": {"dev": {"preset": "fast"}}, "prices": {"m": {"input": 1, "output": "2"}}},
+]
+BAD = [
+    {"mdel": "x"},
+    {"preset": "quick"},
+    {"timeout": "soon"},
+    {"providers": {"a": {"provider": "openai", "api_kye": "x"}}},
+    {"providers": {"a": 3}},
+    {"use": ["rety"]},
+    {"use": [{"retry": {"atempts": 1}}]},
+    {"use": [{"retry": {"attempts": "3"}}]},
+    {"use": ["hedge"]},
+    {"use": [{"fallback": {"targets": [{"model": "x"}]}}]},
+    {"budgets": [{"usd": 1, "period": "week"}]},
+    {"profiles": {"dev": {"mdel": "x"}}},
+]
+
+
+@pytest.fixture(scope="module")
+def validator():
+    made = schema()
+    jsonschema.Draft202012Validator.check_schema(made)
+    return jsonschema.Draft202012Validator(json.loads(json.dumps(made)))
+
+
+@pytest.mark.parametrize("value", GOOD)
+def test_what_is_read_fits_the_schema(validator, value):
+    Config.of(value)
+    assert [error.message for error in validator.iter_errors(value)] == []
+
+
+@pytest.mark.parametrize("value", BAD)
+def test_what_is_refused_does_not_fit_the_schema(validator, value):
+    with pytest.raises(ConfigError):
+        Config.of(value)
+    assert not validator.is_valid(value)
+
+
+@pytest.mark.parametrize("name", ["simple.yaml", "full.yaml"])
+def test_the_examples_fit_the_schema(validator, name):
+    value = yaml.safe_load((EXAMPLES / name).read_text("utf-8"))
+    assert [error.message for error in validator.iter_errors(value)] == []
+
+
+class Shout(Layer):
+    """Is loud.
+
+    Args:
+        words: How often. Default 1.
+    """
+
+    def __init__(self, words: int = 1) -> None:
+        self.words = words
+
+
+@pytest.fixture
+def registered():
+    registry.middleware.register("shout", Shout)
+    registry.register("acme", MockProvider)
+    yield
+    registry.middleware.unregister("shout")
+    registry.unregister("acme")
+
+
+@pytest.mark.usefixtures("registered")
+def test_what_is_registered_is_in_the_schema_and_is_read():
+    value = {"providers": {"a": {"provider": "acme", "reply": "hi"}}, "use": [{"shout": {"words": 3}}]}
+    assert Config.of(value).use[0].options == {"words": 3}
+    validator = jsonschema.Draft202012Validator(schema())
+    assert validator.is_valid(value)
+    assert not validator.is_valid({"use": [{"shout": {"words": "3"}}]})

@@ -1,0 +1,149 @@
+"""A file that is looked at: changes are taken over, bad ones are told of once, and ending the watch ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import threading
+
+import pytest
+
+from aiclient import AsyncClient, Client, ConfigError
+from aiclient.config import watch
+
+pytestmark = pytest.mark.anyio
+
+
+class File:
+    """A configuration on disk, each version with a time of its own."""
+
+    def __init__(self, path):
+        self.path, self._version = path, 0
+
+    def write(self, value):
+        self._version += 1
+        self.path.write_text(value if isinstance(value, str) else json.dumps(value))
+        os.utime(self.path, ns=(self._version, self._version))
+
+
+@pytest.fixture
+def file(tmp_path):
+    made = File(tmp_path / "a.json")
+    made.write({"model": "mock:first"})
+    return made
+
+
+@pytest.fixture
+async def client(file):
+    async with AsyncClient.from_config(file.path, environ={}) as made:
+        yield made
+
+
+def model(client):
+    return client._leaf.info.model
+
+
+async def test_a_change_is_taken_over_and_told(client, file):
+    told = []
+    watcher = watch(client, file.path, on_reload=told.append)
+    looks = [await watcher.look()]
+    file.write({"model": "mock:second"})
+    looks += [await watcher.look(), await watcher.look()]
+    assert (looks, model(client), len(told)) == ([False, True, False], "second", 1)
+
+
+async def test_what_says_the_same_in_other_words_is_not_told(client, file):
+    told = []
+    watcher = watch(client, file.path, on_reload=told.append)
+    await watcher.look()
+    file.write('{"model":   "mock:first"}')
+    assert (await watcher.look(), told) == (False, [])
+
+
+@pytest.mark.parametrize("bad", ['{"model": ', '{"mdel": "x"}', ""])
+async def test_a_bad_file_leaves_the_client_as_it_is_and_is_told_once(client, file, caplog, bad):
+    told = []
+    watcher = watch(client, file.path, on_error=told.append)
+    await watcher.look()
+    file.write(bad)
+    with caplog.at_level(logging.ERROR, "aiclient.config"):
+        looks = [await watcher.look(), await watcher.look()]
+    assert (looks, model(client), len(told), isinstance(told[0], ConfigError)) == ([False, False], "first", 1, True)
+    assert [record.aiclient["event"] for record in caplog.records] == ["config_refused"]
+    file.write({"model": "mock:third"})
+    assert (await watcher.look(), model(client)) == (True, "third")
+
+
+async def test_a_file_that_is_gone_is_told_once_and_may_come_back(client, file):
+    told = []
+    watcher = watch(client, file.path, on_error=told.append)
+    await watcher.look()
+    file.path.unlink()
+    await watcher.look()
+    await watcher.look()
+    file.write({"model": "mock:again"})
+    assert (await watcher.look(), model(client), len(told)) == (True, "again", 1)
+
+
+async def test_a_listener_that_fails_does_not_end_the_watch(client, file, caplog):
+    def fail(_):
+        raise OSError("mine")
+
+    watcher = watch(client, file.path, on_reload=fail)
+    await watcher.look()
+    file.write({"model": "mock:second"})
+    with caplog.at_level(logging.ERROR, "aiclient.config"):
+        assert await watcher.look()
+    assert "a listener failed" in caplog.text
+
+
+async def test_it_looks_every_few_seconds_by_its_clock(client, file, still):
+    async with watch(client, file.path, every=3, clock=still):
+        await asyncio.sleep(0)
+        file.write({"model": "mock:second"})
+        still.advance(2.9)
+        await asyncio.sleep(0)
+        before = model(client)
+        still.advance(0.2)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert (before, model(client), still.slept) == ("first", "second", [3.0, 3.0])
+
+
+async def test_leaving_the_block_ends_the_watch(client, file, still):
+    tasks = asyncio.all_tasks()
+    async with watch(client, file.path, clock=still):
+        assert asyncio.all_tasks() != tasks
+    assert asyncio.all_tasks() == tasks
+
+
+def test_a_sync_client_is_watched_on_its_own_thread(file):
+    changed = threading.Event()
+    with Client.from_config(file.path, environ={}) as client:
+        with watch(client, file.path, every=0.01, on_reload=lambda _: changed.set()):
+            file.write({"model": "mock:second"})
+            assert changed.wait(10)
+        assert "model second" in client.explain()
+
+
+async def test_an_async_client_is_not_watched_by_a_sync_block(client, file):
+    with pytest.raises(ConfigError, match="async with"), watch(client, file.path):
+        pass
+
+
+@pytest.mark.parametrize(
+    "options", [{"every": 0}, {"every": -1}, {"every": True}, {"every": float("inf")}, {"on_reload": 3}]
+)
+async def test_an_option_out_of_range_is_refused(client, file, options):
+    with pytest.raises(ConfigError, match=next(iter(options))):
+        watch(client, file.path, **options)
+
+
+async def test_a_watch_that_is_cancelled_leaves_the_client_whole(client, file, at_every_step):
+    def scene():
+        file.write({"model": "mock:other"})
+        return watch(client, file.path).look(), lambda _: client.explain()
+
+    await at_every_step(scene)
