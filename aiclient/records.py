@@ -84,7 +84,7 @@ class Record:
 
     def to_dict(self) -> dict[str, Any]:
         """Return this value as a dict that `json.dumps` accepts; fields at their defaults are left out."""
-        fields = _converter().unstructure(self, type(self))
+        fields = _converter_for(type(self)).unstructure(self, type(self))
         return {"aiclient": VERSION, "type": self.tag or type(self).__name__, **fields}
 
     @classmethod
@@ -122,7 +122,7 @@ def _structure(fields: Mapping[str, Any], cls: type[R]) -> R:
     from cattrs import BaseValidationError, transform_error  # noqa: PLC0415  # 80 ms of CPU that few callers need
 
     try:
-        return _converter().structure(fields, cls)
+        return _converter_for(cls).structure(fields, cls)
     except BaseValidationError as group:
         problem = "; ".join(transform_error(group, path="$", format_exception=_reason)[:_MOST_PROBLEMS])
     except (AIClientError, TypeError, ValueError, KeyError) as error:
@@ -161,6 +161,19 @@ def _decimal(value: Any, _: Any) -> Decimal:
         raise _ShapeError("a decimal number as a string expected") from None
 
 
+_ready: Final[set[str]] = set()
+"""Classes whose annotations, and those of all that they may hold, are evaluated."""
+
+
+def _converter_for(cls: type[Record]) -> Converter:
+    """Return the converter, with the annotations of `cls` evaluated though the class is younger than the converter."""
+    converter = _converter()
+    if cls.__qualname__ not in _ready:
+        _resolve_types(Record)
+        _ready.add(cls.__qualname__)
+    return converter
+
+
 @functools.cache
 def _converter() -> Converter:
     """Build the converter: strict about JSON types, defaults left out, bytes as base64."""
@@ -169,7 +182,7 @@ def _converter() -> Converter:
     from cattrs import Converter  # noqa: PLC0415  # 80 ms of CPU that few callers need
     from cattrs.strategies import configure_tagged_union  # noqa: PLC0415  # as above
 
-    _resolve_types(Record)
+    _resolve_types(Record)  # before the first hook is made of them
     converter = Converter(omit_if_default=True, use_alias=True)
     for kind in (str, int, bool):
         converter.register_structure_hook(kind, _strict(kind))

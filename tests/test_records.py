@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -547,3 +549,16 @@ def test_every_field_added_to_a_saved_value_has_a_default_or_was_there_from_the_
 @pytest.mark.parametrize("cls", [SessionRecord, SessionRow, ModelShare, Expense])
 def test_every_field_of_a_saved_session_beyond_its_name_has_a_default(cls):
     assert {field.name for field in attrs.fields(cls) if field.default is attrs.NOTHING} <= {"id", "number"}
+
+
+def test_a_class_that_is_imported_after_the_first_record_was_written_is_saved_too():
+    code = (
+        "import aiclient\n"
+        "from aiclient.testutil import MockProvider\n"
+        "aiclient.Message('user', 'x').to_dict()\n"
+        "from aiclient import SessionRecord, SessionRow, Session\n"
+        "session = aiclient.Client(MockProvider('x')).session()\n"
+        "session.chat('hi')\n"
+        "session.export_to_dict()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
