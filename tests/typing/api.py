@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from typing import Protocol, TypedDict, TypeVar, assert_type, runtime_checkable
+from typing import Any, Protocol, TypedDict, TypeVar, assert_type, runtime_checkable
 
 import aiclient
 from aiclient import (
@@ -42,9 +42,11 @@ from aiclient import (
     find,
     observed,
     outcome,
+    registry,
     replay,
     tool,
 )
+from aiclient.config import Config, LayerConfig, schema, watch
 from aiclient.middleware import (
     ArmState,
     Budget,
@@ -416,3 +418,17 @@ async def tools(client: Client) -> None:
     assert_type(await ask.call({"word": "x"}), list[str])
     client.new_request().tools(add, ask, Tool("plain"))
     ChatOptions(tools=(add, Tool("plain")))
+
+
+def configured(client: Client) -> None:
+    config = Config(
+        providers={"a": "mock:x", "b": {"provider": "mock", "priority": 2}},
+        use=["logging", {"retry": {"attempts": 2}}, LayerConfig("tracing")],
+        budgets=[{"usd": 5}],
+    )
+    assert_type(Client.from_config(config, profile=None, timeout=5), Client)
+    assert_type(Client.from_config("aiclient.yaml").config, Config | None)
+    client.reload({"model": "mock:x"})
+    with watch(client, "aiclient.yaml", every=1, on_reload=lambda now: print(now.model)):
+        assert_type(schema(), dict[str, Any])
+    registry.register("acme", MockProvider)
