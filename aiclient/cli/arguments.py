@@ -6,7 +6,8 @@ import argparse
 
 from .. import __version__
 from .bulkarguments import add_bulk
-from .morearguments import add_bench, add_chat, add_cost, add_models, add_standing
+from .morearguments import add_bench, add_chat, add_config, add_cost, add_models, add_standing
+from .whomarguments import add_whom
 
 __all__ = ["make_parser"]
 
@@ -24,6 +25,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_models(commands)
     add_cost(commands)
     add_standing(commands)
+    add_config(commands)
     _add_serve(commands)
     add_bench(commands)
     return parser
@@ -49,7 +51,7 @@ def _add_ask(commands: Commands[argparse.ArgumentParser]) -> None:
         epilog="exit codes: 0 answered, 1 the service failed, 2 wrong usage or set-up, 130 interrupted",
     )
     ask.add_argument("prompt", nargs="?", default="-", help="what to ask; '-' or nothing reads standard input")
-    ask.add_argument("-m", "--model", metavar="PROVIDER:MODEL", help="for example openai:gpt-5-mini")
+    add_whom(ask)
     ask.add_argument("--system", metavar="TEXT", help="how the model should behave")
     ask.add_argument(
         "-f",
@@ -66,11 +68,6 @@ def _add_ask(commands: Commands[argparse.ArgumentParser]) -> None:
         default=[],
         metavar="MODULE:FUNCTION",
         help="a function that the model may use, which is then run here; may be repeated",
-    )
-    ask.add_argument(
-        "--base-url",
-        metavar="URL",
-        help="a server that speaks OpenAI's protocol; -m is then its own name for the model, AI_API_KEY its key, if any",
     )
     ask.add_argument(
         "--stream",

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .. import logs
 from ..middleware.logging import Logging
-from ..registry import provider_for, split
 from ..sync import Client
 from ..toolstream import text_of
 from .asking import files, piped, schema, tools
 from .terminal import note, put
+from .whom import made
 
 if TYPE_CHECKING:
     import argparse
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from ..toolruns import RunResult
     from ..tooluse import AnyTool
 
-__all__ = ["environment", "logged", "run"]
+__all__ = ["logged", "run"]
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -34,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     texts, parts = files(arguments.file)
     functions = tools(arguments.tool)
     with contextlib.ExitStack() as stack:
-        client = stack.enter_context(Client.from_env(environment(os.environ, arguments.model, arguments.base_url)))
+        client = stack.enter_context(made(Client, arguments))
         if arguments.log_level or arguments.log_file:
             logs.configure(arguments.log_level or "INFO", console=bool(arguments.log_level), file=arguments.log_file)
             stack.callback(logs.reset)
@@ -64,31 +63,6 @@ def logged(client: Client) -> None:
     if not any(isinstance(layer, Logging) for layer in client.middleware):
         others = client.middleware
         client.remove(*others).use(Logging(), *others)  # outermost, so that one record stands for the call
-
-
-def environment(environ: Mapping[str, str], model: str | None, base_url: str | None) -> dict[str, str]:
-    """Return `environ` with the `AI_*` variables set to what the command line says.
-
-    `AI_API_KEY` and `AI_BASE_URL` belong to the provider that the environment selects; when the command line selects
-    another one they are left out.
-
-    Raises:
-        InvalidProviderError: `model` names no provider, and nothing else does.
-    """
-    env = dict(environ)
-    if base_url is not None:
-        env |= {"AI_PROVIDER": "compatible", "AI_BASE_URL": base_url}
-        return env | {"AI_DEFAULT_MODEL": model} if model else env
-    if model is None:
-        return env
-    prefix, _ = split(model)
-    selected = env.get("AI_PROVIDER", "").strip().lower()
-    if prefix is None and not selected:
-        provider_for(model)  # raises: it says what is known, and what may have been meant
-    if prefix is not None and prefix != (selected or split(env.get("AI_DEFAULT_MODEL", ""))[0] or "openai"):
-        env.pop("AI_API_KEY", None)
-        env.pop("AI_BASE_URL", None)
-    return env | {"AI_PROVIDER": prefix or selected, "AI_DEFAULT_MODEL": model}
 
 
 def _streamed(request: RequestBuilder[ChatResponse], *, shown: bool) -> ChatResponse:

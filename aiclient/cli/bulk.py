@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 import time
 from typing import TYPE_CHECKING, Final
@@ -16,8 +15,8 @@ from ..client import AsyncClient
 from ..errors import AIClientError, BudgetExceededError, ConfigError
 from ..expenses import shown
 from ..request import ChatOptions
-from .ask import environment
 from .terminal import complain, note, put
+from .whom import made
 
 if TYPE_CHECKING:
     import argparse
@@ -56,8 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _run(arguments: argparse.Namespace, bar: _Bar) -> BulkRun:
-    env = environment(os.environ, arguments.model, arguments.base_url)
-    async with AsyncClient.from_env(env) as client:
+    async with made(AsyncClient, arguments) as client:
         return await run_file(
             client,
             arguments.input,

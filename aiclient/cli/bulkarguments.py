@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from .whomarguments import add_whom
+
 __all__ = ["add_bulk"]
 
 
@@ -22,8 +24,7 @@ def add_bulk(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     run.add_argument("--budget", metavar="USD", help="what all runs into this output may cost together")
     run.add_argument("--ordered", action="store_true", help="write the results in the order of the input")
     run.add_argument("--retry-failed", action="store_true", help="ask again for the lines that failed")
-    run.add_argument("-m", "--model", metavar="PROVIDER:MODEL", help="whom to ask; without it the AI_* variables say")
-    run.add_argument("--base-url", metavar="URL", help="a server that speaks OpenAI's protocol")
+    add_whom(run)
     status = halves.add_parser(
         "status",
         help="say how far a run is",

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import difflib
-import os
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ..errors import AIClientError, ConfigError
 from ..expenses import NOTHING, expense_of_outcome, shown
 from ..history import load, save
 from ..messages import Message
 from ..sync import Client
-from .ask import environment
 from .terminal import complain, note, put
-
-if TYPE_CHECKING:
-    import argparse
+from .whom import made
 
 __all__ = ["run"]
 
@@ -65,8 +62,8 @@ class _Talk:
     """The conversation: its client, what was said, what it has cost."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
-        self._base_url: str | None = arguments.base_url
-        self._client = self._made(arguments.model)
+        self._arguments = arguments
+        self._client = made(Client, arguments)
         self._system = [Message("system", arguments.system)] if arguments.system is not None else []
         self._messages: list[Message] = list(self._system)
         self._expense = NOTHING
@@ -91,9 +88,6 @@ class _Talk:
     def close(self) -> None:
         """Close the client."""
         self._client.close()
-
-    def _made(self, model: str | None) -> Client:
-        return Client.from_env(environment(os.environ, model, self._base_url))
 
     def _say(self, text: str) -> None:
         """Ask, and remember both sides; what was not answered is forgotten."""
@@ -145,7 +139,8 @@ class _Talk:
     def _change(self, model: str) -> None:
         if not model:
             raise ConfigError("/model needs a name, such as openai:gpt-5-mini")
-        old, self._client = self._client, self._made(model)
+        changed = argparse.Namespace(**{**vars(self._arguments), "model": model})
+        old, self._client = self._client, made(Client, changed)
         old.close()
         put(f"now {model}\n")
 

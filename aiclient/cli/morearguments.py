@@ -1,19 +1,14 @@
-"""What `chat`, `models`, `cost`, `check`, `status`, `explain` and `bench` take."""
+"""What `chat`, `models`, `cost`, `check`, `status`, `explain`, `config` and `bench` take."""
 
 from __future__ import annotations
 
 import argparse
 
-__all__ = ["add_bench", "add_chat", "add_cost", "add_models", "add_standing"]
+from .whomarguments import add_sources, add_whom
+
+__all__ = ["add_bench", "add_chat", "add_config", "add_cost", "add_models", "add_standing"]
 
 Commands = argparse._SubParsersAction  # noqa: SLF001  # has no public name
-
-
-def _whom(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "-m", "--model", metavar="PROVIDER:MODEL", help="whom to ask; without it the AI_* variables say"
-    )
-    parser.add_argument("--base-url", metavar="URL", help="a server that speaks OpenAI's protocol")
 
 
 def _json(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +23,7 @@ def add_chat(commands: Commands[argparse.ArgumentParser]) -> None:
         description="Talk with a model, a message a line; of a pipe, its lines. /help shows the commands.",
         epilog="exit codes: 0 ended, 1 the last message was not answered, 2 wrong usage or set-up, 130 interrupted",
     )
-    _whom(chat)
+    add_whom(chat)
     chat.add_argument("--system", metavar="TEXT", help="how the model should behave")
     chat.set_defaults(command=".chat")
 
@@ -88,13 +83,29 @@ def add_standing(commands: Commands[argparse.ArgumentParser]) -> None:
     status.add_argument("--quiet", action="store_true", help="ask nobody: say what is known without")
     explain = commands.add_parser("explain", help="draw the chain", description="Draw the chain, outermost first.")
     for parser, name, seconds in ((check, "check", 10.0), (status, "status", 5.0), (explain, "explain", 0.0)):
-        _whom(parser)
+        add_whom(parser)
         _json(parser)
         if seconds:
             parser.add_argument(
                 "--timeout", type=float, default=seconds, metavar="SECONDS", help="for each (default: %(default)s)"
             )
         parser.set_defaults(command=".standing", asked=name)
+
+
+def add_config(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add `config` with its three parts."""
+    config = commands.add_parser("config", help="check or show a configuration, or print the schema of one")
+    parts = config.add_subparsers(title="commands", metavar="COMMAND", dest="config_command", required=True)
+    check = parts.add_parser("check", help="say whether it will do, and draw its chain", description="Send nothing.")
+    show = parts.add_parser(
+        "show", help="print what holds, without secrets", description="As JSON, with profile and variables."
+    )
+    for parser in (check, show):
+        parser.add_argument("path", nargs="?", help="the file; else AICLIENT_CONFIG, or the environment alone")
+        add_sources(parser)
+        _json(parser)
+    _json(parts.add_parser("schema", help="print the JSON Schema for editors", description="It is JSON in any case."))
+    config.set_defaults(command=".config")
 
 
 def add_bench(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING, Any
 
 from ..sync import Client
-from .ask import environment
 from .terminal import put
+from .whom import made
 
 if TYPE_CHECKING:
     import argparse
@@ -18,8 +17,7 @@ __all__ = ["run"]
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the client that `ask` would use, and let it say of itself what is asked."""
-    env = environment(os.environ, arguments.model, arguments.base_url)
-    with Client.from_env(env) as client:
+    with made(Client, arguments) as client:
         if arguments.asked == "explain":
             text = client.explain()
             put((json.dumps({"chain": text}) if arguments.json else text) + "\n")
