@@ -179,17 +179,18 @@ class AsyncClient:
         if source is None and old is not None:
             source = old.path
         made = setup(source, **self._origin, before=None if old is None else old.pool)
-        self._take_over(made, () if old is None else old.layers)
-        set_up(made.config)
+        logs = None if old is None else old.config.logging
+        self._take_over(made, () if old is None else old.layers, lambda: set_up(made.config, unless=logs))
         left = (leaf,) if old is None else old.resources
         await release_all(tuple(item for item in left if all(item is not kept for kept in made.resources)))
 
-    def _take_over(self, made: Setup, before: tuple[Middleware, ...]) -> None:
+    def _take_over(self, made: Setup, before: tuple[Middleware, ...], ready: Callable[[], None]) -> None:
         """Change to another set-up; nothing is awaited, so that no call finds half of each."""
         own = [layer for layer in self._layers if all(layer is not old for old in before)]
         layers = (*made.layers, *own)
         built = self._built(layers, made.provider)
         built.validate_config()
+        ready()  # the last that may fail
         self._leaf, self._chain, self._layers, self._setup = made.provider, built, layers, made
         self._timeouts, self._prices, self._strict = made.timeouts, made.prices, made.strict
         self._extra_attempts = made.max_attempts - 1

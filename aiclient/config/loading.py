@@ -205,9 +205,9 @@ def _prices(config: Config, found: Read, maker: Maker) -> PriceBook | None:
     raise Unfit([(("prices",), problem)])
 
 
-def set_up(config: Config) -> None:
-    """Set up logging as the configuration says, if it says anything."""
-    if not config.logging:
+def set_up(config: Config, *, unless: Any = None) -> None:
+    """Set up logging as the configuration says, if it says anything; not again as it is set up already."""
+    if not config.logging or config.logging == unless:
         return
     section = config.logging if isinstance(config.logging, Mapping) else {}
     logs.configure(**{name: value for name, value in section.items() if name not in ("content", "content_limit")})

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiclient import AsyncClient, Client, ConfigError, MissingAPIKeyError, SecretStr, registry
+from aiclient import AsyncClient, Client, ConfigError, MissingAPIKeyError, SecretStr, logs, registry
 from aiclient.config import Config, LayerConfig, ProviderConfig, setup
 from aiclient.config.parts import layer_options
 from aiclient.testutil import LoopbackServer
@@ -160,6 +160,26 @@ def test_parts_of_layers_are_named_too():
     ]
     with made({"model": "mock", "use": use}) as client:
         assert repr(client.middleware[0]) == "FetchMedia(MediaFetcher, most=10)"
+
+
+@pytest.fixture
+def quiet():
+    yield
+    logs.reset()
+
+
+@pytest.mark.usefixtures("quiet")
+def test_records_go_where_the_configuration_or_the_variables_say(tmp_path):
+    path, other = tmp_path / "a.log", tmp_path / "b.log"
+    section = {"level": "DEBUG", "console": False, "file": str(path)}
+    with made({"model": "mock", "logging": section}) as client:
+        assert layers(client) == ["Logging", "Retry"]
+        client.chat("hi")
+    with made(
+        written(tmp_path, {"model": "mock"}), environ={"AICLIENT_LOG_LEVEL": "DEBUG", "AICLIENT_LOG_FILE": str(other)}
+    ) as client:
+        client.chat("hi")
+    assert "chat_completed" in path.read_text() and "chat_completed" in other.read_text()
 
 
 # --- who goes before whom ---

@@ -136,6 +136,7 @@ async def test_limits_prices_and_attempts_are_those_of_the_new_configuration():
         ({"mdel": "x"}, ConfigError),
         ({"model": "mock:x", "use": [{"retry": {"attempts": 0}}]}, ConfigError),
         ({"model": "openai:x"}, MissingAPIKeyError),
+        ({"model": "mock:x", "logging": {"file": "/nowhere/at/all/a.log"}}, ConfigError),
         ({"model": "mock:x", "use": [{"fallback": {"targets": ["openai:x"]}}]}, MissingAPIKeyError),
     ],
 )
