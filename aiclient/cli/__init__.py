@@ -43,7 +43,8 @@ def _guarded(arguments: argparse.Namespace) -> int:
             warnings.showwarning = lambda message, *_, **__: note(str(message))
             return run(arguments)
     except (ConfigError, InvalidRequestError) as error:
-        note(str(error))
+        for line in str(error).splitlines():  # of a configuration it may be several
+            note(line)
         return WRONG_USAGE
     except AIClientError as error:
         complain(error)

@@ -36,7 +36,7 @@ PRESET: Final[dict[Preset, dict[str, Any]]] = {
     "cheap": {
         "timeout": {"total": 300},
         "max_attempts": 3,
-        "use": ["logging", {"cache": {"ttl": 3600}}, "single_flight"],
+        "use": ["logging", {"cache": {"ttl": 3600, "sampled": True}}, {"single_flight": {"sampled": True}}],
         "each": [{"retry": {"attempts": 2}}, "circuit_breaker", "rate_limit"],
     },
 }

@@ -439,6 +439,12 @@ def test_a_reader_who_leaves_is_no_traceback(server):
     assert (running.returncode, err) == (1, "")
 
 
+def test_what_is_wrong_with_a_configuration_is_a_line_for_each(tmp_path):
+    (tmp_path / "a.json").write_text('{"modl": "x", "use": ["rety"]}')
+    run = process("hi", environ={"AICLIENT_CONFIG": str(tmp_path / "a.json")})
+    assert (run.returncode, run.stdout, run.stderr.count("\naiclient: $.")) == (2, "", 2)
+
+
 def test_a_variable_that_is_not_known_is_one_line():
     run = process("hi", "-m", "mock", environ={"AICLIENT_PROFLE": "5"})
     assert (run.returncode, run.stdout) == (2, "")

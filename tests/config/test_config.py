@@ -52,6 +52,7 @@ def test_no_layers_are_none(key):
 def test_a_preset_is_a_chain_in_a_good_order(preset, expected):
     with made({"model": "mock", "preset": preset}) as client:
         assert layers(client) == expected
+        assert client.chat("hi").warnings == ()
 
 
 def test_what_is_said_goes_before_the_preset():
