@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
-from typing import Any, Final, Self
+from collections.abc import Mapping
+from typing import Any, Self
 
 from attrs import evolve, field, fields, frozen
 
 from ..errors import ConfigError
-from ..misfits import Path, shown
+from ..misfits import shown
 from ..plugins import suggestion
-from .forms import Problem, masked
+from .forms import masked
 from .parts import layer_of
+from .problems import merged, outsized, problems_in, refuse
 from .references import concealed, inline_secrets
-from .shape import ENTRY, Preset, aliased, kind_and_model, root
+from .shape import ENTRY, Preset, aliased, kind_and_model
 
 __all__ = ["Config", "LayerConfig", "ProviderConfig"]
-
-_HOLDERS: Final = (Mapping, list, tuple)
-
-LARGEST: Final = 20_000
-"""Values in a configuration."""
-
-DEEPEST: Final = 40
-"""Levels of objects and lists in it."""
-
-MOST: Final = 20
-"""Problems that one message names."""
-
 
 _EMPTY: tuple[tuple[str, Any], ...] = (("profiles", {}), ("providers", {}), ("aliases", {}), ("budgets", ()))
 """Keys that say nothing so; an empty `use` says that there are no layers."""
@@ -183,7 +172,7 @@ class Config:
     def __attrs_post_init__(self) -> None:
         with aliased(self.aliases):
             object.__setattr__(self, "providers", _providers(self.providers))
-            _refuse(problems_in(self._written()))
+            refuse(problems_in(self._written()))
 
     @classmethod
     def of(cls, value: Mapping[str, Any] | Config, *, source: str = "") -> Self:
@@ -199,7 +188,7 @@ class Config:
         if isinstance(value, cls):
             return value
         given: Any = value
-        _refuse(outsized(given) or problems_in(given), source)
+        refuse(outsized(given) or problems_in(given), source)
         known = {name: copy.deepcopy(concealed(item)) for name, item in given.items() if item is not None}
         return cls(**known)
 
@@ -253,83 +242,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value
-
-
-def merged(base: Any, changes: Any) -> Any:
-    """Return `base` with `changes`: objects key by key, all else replaced; null takes away."""
-    if not (isinstance(base, Mapping) and isinstance(changes, Mapping)):
-        return copy.deepcopy(changes)
-    found = {**base, **{key: merged(base.get(key), value) for key, value in changes.items()}}
-    return {key: value for key, value in found.items() if value is not None}
-
-
-# --- what is wrong with it ---
-
-
-def outsized(value: Any) -> list[Problem]:
-    """Return what is wrong with the size of a value: a few aliases of YAML may stand for more than fits into any memory."""
-    left, level = LARGEST, [value]
-    for _ in range(DEEPEST):
-        inside = [
-            list(item.values()) if isinstance(item, Mapping) else item for item in level if isinstance(item, _HOLDERS)
-        ]
-        left -= sum(map(len, inside))
-        if left < 0:
-            return [((), f"holds more than {LARGEST} values, its aliases written out")]
-        level = [item for items in inside for item in items]
-        if not level:
-            return []
-    return [((), f"is nested more than {DEEPEST} levels deep")]
-
-
-def problems_in(value: Any, path: Path = ()) -> list[Problem]:
-    """Return what a whole configuration cannot be, its profiles included."""
-    with aliased(value.get("aliases") if isinstance(value, Mapping) else None):
-        return list(_problems(value, path))
-
-
-def _problems(value: Any, path: Path) -> Iterator[Problem]:
-    yield from root().check(value, path)
-    if not isinstance(value, Mapping):
-        return
-    yield from _together(value, path)
-    profiles = value.get("profiles")
-    if isinstance(profiles, Mapping):
-        base = {key: item for key, item in value.items() if key not in ("profile", "profiles")}
-        known = set(problems_in(base))
-        for name, changes in profiles.items():
-            if isinstance(changes, Mapping):
-                whole = {key: item for key, item in merged(base, changes).items() if key not in ("profile", "profiles")}
-                found = (problem for problem in problems_in(whole) if problem not in known)
-                yield from (((*path, "profiles", str(name), *inside), why) for inside, why in found)
-        if isinstance(value.get("profile"), str) and value["profile"] not in profiles:
-            yield (
-                (*path, "profile"),
-                f"is none of `profiles`{suggestion(value['profile'], [str(name) for name in profiles])}",
-            )
-
-
-def _together(value: Mapping[str, Any], path: Path) -> Iterator[Problem]:
-    """Yield what cannot stand beside something else."""
-    if value.get("model") and value.get("providers"):
-        yield (*path, "model"), "cannot stand beside `providers`: give the model there"
-    if isinstance(value.get("model"), str):
-        prefix, _ = kind_and_model("", value["model"])
-        if prefix is None and "${" not in value["model"]:
-            yield (*path, "model"), "names no provider that is known: write provider:model"
-    used = [layer_of(item) for item in value.get("use") or () if isinstance(value.get("use"), (list, tuple))]
-    names = {found[0] for found in used if found is not None}
-    for section, layer in (("cache", "cache"), ("budgets", "budget"), ("logging", "logging")):
-        if value.get(section) and layer in names:
-            yield (*path, section), f"stands in `use` too, as {layer!r}: keep one of them"
-
-
-def _refuse(problems: list[Problem], source: str = "") -> None:
-    if not problems:
-        return
-    lines = list(dict.fromkeys(f"{shown(path)}: {why}" for path, why in problems))
-    more = [f"... and {len(lines) - MOST} more"] if len(lines) > MOST else []
-    head = f"the configuration {source}".strip()
-    if len(lines) == 1:
-        raise ConfigError(f"{head}: {lines[0]}")
-    raise ConfigError("\n".join([f"{head} has {len(lines)} problems:", *lines[:MOST], *more]))
