@@ -6,8 +6,9 @@ import json
 
 import pytest
 
+from aiclient import ChatResponse, Message, ToolCall, registry
 from aiclient.cli import main
-from aiclient.testutil import LoopbackServer
+from aiclient.testutil import LoopbackServer, MockProvider
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 24
 
@@ -92,16 +93,14 @@ def test_a_tool_of_the_current_folder_is_offered_and_the_answer_printed(server, 
 
 @pytest.mark.usefixtures("module")
 @pytest.mark.parametrize("how", [[], ["--no-stream"], ["--json"]])
-def test_a_tool_that_the_model_asks_for_is_used_and_remarked_on(monkeypatch, capsys, how):
-    from aiclient import ChatResponse, Message, ToolCall
-    from aiclient.testutil.mock import MockProvider
-
+def test_a_tool_that_the_model_asks_for_is_used_and_remarked_on(request, capsys, how):
     asks = ChatResponse(
         Message("assistant", None, tool_calls=[ToolCall("c1", "forecast", '{"city": "Bonn"}')]),
         finish_reason="tool_calls",
     )
-    monkeypatch.setattr("aiclient.testutil.mock.MockProvider", lambda **_: MockProvider([asks, "Sunny."]))
-    assert main(["ask", "Weather?", "-m", "mock", "--tool", "cli_weather:forecast", *how]) == 0
+    registry.register("asking", lambda **_: MockProvider([asks, "Sunny."]))
+    request.addfinalizer(lambda: registry.unregister("asking"))
+    assert main(["ask", "Weather?", "-m", "asking", "--tool", "cli_weather:forecast", *how]) == 0
     out, err = capsys.readouterr()
     assert "Sunny." in out
     assert "aiclient: forecast: ok\n" in err
