@@ -79,8 +79,7 @@ def members_of(kind: Any) -> tuple[Member, ...]:
         TypeError: An annotation is none.
     """
     plain = get_origin(kind) or kind
-    home = sys.modules.get(HOMES.get(plain, ""))  # of a class of ours, which is labelled with another module
-    found_in = None if home is None else vars(home)
+    found_in = _names_around(plain) if plain in HOMES else None  # a class of ours is labelled with another module
     hints = {name: tidied(hint) for name, hint in typing.get_type_hints(plain, found_in, include_extras=True).items()}
     given = dict(zip(getattr(plain, "__parameters__", ()), get_args(kind), strict=False))
     notes = parameters_of(vars(plain).get("__doc__"))
@@ -89,6 +88,15 @@ def members_of(kind: Any) -> tuple[Member, ...]:
         attrs.evolve(member, kind=_filled(member.kind, given), note=member.note or notes.get(member.name))
         for member in found
     )
+
+
+def _names_around(plain: Any) -> dict[str, Any]:
+    """Return the names of the modules where a class of ours and its bases were written, the nearest last."""
+    names: dict[str, Any] = {}
+    for base in reversed(plain.__mro__):
+        home = sys.modules.get(HOMES.get(base, base.__module__))
+        names |= {} if home is None else vars(home)
+    return names
 
 
 def _filled(kind: Any, given: Mapping[Any, Any]) -> Any:

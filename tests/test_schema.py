@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -352,3 +354,10 @@ def test_a_model_makes_its_own_schema_and_reads_its_own_values():
     with pytest.raises(Unfit) as found:
         reader(list[Model])([{"a": 1}])
     assert found.value.lines == ("$[0].a[0]: is odd",)
+
+
+def test_a_class_of_the_library_can_be_described_after_its_public_name_was_used():
+    """Its label then leads to another module than that of its annotations, and its base was written in a third."""
+    code = "import aiclient; aiclient.Tool; from aiclient.schema import json_schema; print(json_schema(aiclient.Tool)['type'])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (run.stdout, run.stderr) == ("object\n", "")
