@@ -1,0 +1,85 @@
+"""The source itself: what could run something, or hide something, is not in it; and what SECURITY.md names is there."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import aiclient
+
+PACKAGE = Path(aiclient.__file__).parent
+ROOT = Path(__file__).parents[2]
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+FORBIDDEN_IMPORTS = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "subprocess", "telnetlib", "ftplib"}
+FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}
+FORBIDDEN_METHODS = {
+    ("yaml", "unsafe_load"),
+    ("yaml", "full_load"),
+    ("os", "system"),
+    ("os", "popen"),
+    ("tempfile", "mktemp"),
+}
+
+
+def imported(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield (node.module or "").partition(".")[0]
+
+
+def called(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            yield node.func.id
+        elif (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Name)
+        ):
+            yield node.func.value.id, node.func.attr
+
+
+def given(tree):
+    """Yield the keywords of all calls that have a constant."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and isinstance(node.value, ast.Constant):
+            yield node.arg, node.value.value
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_nothing_unpickles_evaluates_or_runs_a_program(path):
+    tree = ast.parse(path.read_text("utf-8"))
+    assert set(imported(tree)) & FORBIDDEN_IMPORTS == set()
+    assert set(called(tree)) & (FORBIDDEN_CALLS | FORBIDDEN_METHODS) == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_no_key_is_written_into_an_address_and_no_certificate_goes_unchecked(path):
+    text = path.read_text("utf-8")
+    assert re.findall(r"[?&](?:api_?)?key=\{", text) == []
+    assert re.findall(r"CERT_NONE|check_hostname *= *False", text) == []
+    assert ("verify", False) not in set(given(ast.parse(text)))
+
+
+def test_the_search_finds_what_it_is_for():
+    tree = ast.parse(
+        "import pickle\nfrom subprocess import run\neval('1')\nyaml.full_load(x)\nos.system('ls')\nget(verify=False)"
+    )
+    assert set(imported(tree)) == {"pickle", "subprocess"}
+    assert set(called(tree)) == {"eval", ("yaml", "full_load"), ("os", "system"), "get"}
+    assert ("verify", False) in set(given(tree))
+
+
+def test_every_rule_of_the_policy_names_tests_that_are_there_or_says_why_not():
+    rows = re.findall(r"^\| (\d+) \| .* \| (.*) \|$", (ROOT / "SECURITY.md").read_text("utf-8"), re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(1, 29))
+    for number, shown in rows:
+        paths = re.findall(r"`(tests/[^`]+)`", shown)
+        assert paths or shown.startswith("not "), number
+        assert [path for path in paths if not (ROOT / path).is_file()] == [], number
