@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -130,6 +131,22 @@ def test_the_time_limits_are_those_that_hold():
     table = rows((ROOT / "docs/streams.md").read_text("utf-8"), "| limit | default | counts |")
     shown = {name.strip("`"): None if default == "none" else float(default) for name, default, _ in table}
     assert shown == {attribute.name: getattr(Timeouts(), attribute.name) for attribute in fields(Timeouts)}
+
+
+# --- indexes ---
+
+
+def test_the_index_of_the_documentation_names_every_page_by_its_title():
+    listed = dict(re.findall(r"^- \[(.*)\]\((.*)\)$", (ROOT / "docs" / "README.md").read_text("utf-8"), re.MULTILINE))
+    pages = {page for page in (ROOT / "docs").glob("*.md") if page.name != "README.md"}
+    assert listed == {page.read_text("utf-8").partition("\n")[0].removeprefix("# "): page.name for page in pages}
+
+
+def test_the_index_of_the_examples_says_what_every_one_says_of_itself():
+    listed = re.findall(r"^- \[(.*)\]\(.*\): (.*)$", (ROOT / "examples" / "README.md").read_text("utf-8"), re.MULTILINE)
+    examples = sorted((ROOT / "examples").glob("*.py"))
+    docs = {path.name: ast.get_docstring(ast.parse(path.read_text("utf-8"))).partition("\n")[0] for path in examples}
+    assert dict(listed) == docs
 
 
 # --- all of them ---
