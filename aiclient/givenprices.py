@@ -84,9 +84,11 @@ def _rates(model: str, row: Mapping[str, Any]) -> Rates:
 
 def _price(model: str, name: str, value: Any) -> Decimal:
     try:
-        price = Decimal(str(value))
+        price, given = Decimal(str(value)), repr(value)
     except InvalidOperation:
-        price = Decimal("nan")
+        price, given = Decimal("nan"), repr(value)
+    except ValueError:  # Python writes no integer of over 4,300 digits
+        price, given = Decimal("inf"), "a number of thousands of digits"
     if not price.is_finite() or price < 0:
-        raise ConfigError(f"price {name!r} of {model!r} must be US dollars per million tokens, got {value!r}")
+        raise ConfigError(f"price {name!r} of {model!r} must be US dollars per million tokens, got {given}")
     return price

@@ -153,8 +153,11 @@ class Ledger:
             until: The last day.
 
         Raises:
-            ConfigError: `by` is not names.
+            ConfigError: `by` is not names; a day is not a text.
         """
+        for name, day in (("since", since), ("until", until)):
+            if not isinstance(day, str):
+                raise ConfigError(f"{name}={day!r:.80} must be a day as a text, such as '2026-11-28'")
         return Report.of((row for row in self._books.rows() if since <= (row[0]["day"] or "") <= until), by)
 
     async def reset(self, name: str | None = None, *, value: str | None = None) -> int:

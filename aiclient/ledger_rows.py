@@ -172,7 +172,7 @@ class Report:
     @classmethod
     def of(cls, items: Iterable[Figures], by: Any) -> Report:
         """Sum rows up by the columns named."""
-        columns = (by,) if isinstance(by, str) else tuple(by)
+        columns = (by,) if isinstance(by, str) else tuple(by) if isinstance(by, Iterable) else (by,)
         if any(not isinstance(column, str) or not column for column in columns):
             raise ConfigError(f"by={by!r} must be names: {', '.join(COLUMNS)}, or tags")
         sums: dict[tuple[str | None, ...], Row] = {}

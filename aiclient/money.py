@@ -73,6 +73,10 @@ def amount_of(name: str, value: Any) -> int:
         ConfigError: It is no amount, or below 0; the message names the option and the value.
     """
     usd = Decimal("nan")
+    if isinstance(value, int) and abs(value) > MOST:  # Python writes no integer of over 4,300 digits
+        raise ConfigError(
+            f"{name}={'-' if value < 0 else ''}(over {MOST}) must be an amount of US dollars, 0 or more, at most that"
+        )
     if isinstance(value, (Decimal, str, int, float)) and not isinstance(value, bool):
         try:
             usd = Decimal(str(value).strip().removeprefix("$"))

@@ -7,6 +7,7 @@ value is passed on as it is.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import functools
 import json
@@ -237,6 +238,26 @@ def _members(
     return dict(zip(present, items, strict=True))
 
 
+def _without_nulls(value: Any, refusal: Unfit) -> Any:
+    """Return a copy of `value` without the nulls that were refused; None where none was."""
+    copy, removed = json.loads(json.dumps(value)), False
+    for path, _ in refusal.problems:
+        holder = copy
+        for step in path[:-1]:
+            holder = _at(holder, step)
+        if isinstance(holder, dict) and path and holder.get(path[-1], copy) is None:
+            del holder[path[-1]]
+            removed = True
+    return copy if removed else None
+
+
+def _at(holder: Any, step: Any) -> Any:
+    """Return what stands in an array or object; None where a step leads nowhere, as the name of a union's member."""
+    if isinstance(holder, dict):
+        return holder.get(step)
+    return holder[step] if isinstance(holder, list) and isinstance(step, int) and step < len(holder) else None
+
+
 def _annotated_hook(converter: Converter, kind: Any) -> Hook:
     base, limits = get_args(kind)[0], limits_of(kind)
 
@@ -253,6 +274,17 @@ def _model_hook(kind: Any) -> Hook:
     """Read a pydantic model with its own validator, which is as strict about JSON's types as the rest here."""
 
     def read(value: Any, _: Any) -> Any:
+        try:
+            return validated(value)
+        except Unfit as unfit:
+            refusal = unfit
+        shorter = _without_nulls(value, refusal)
+        if shorter is not None:  # null for what may be left out: strict services have their models write every key
+            with contextlib.suppress(Unfit):
+                return validated(shorter)
+        raise refusal
+
+    def validated(value: Any) -> Any:
         try:
             return kind.model_validate_json(json.dumps(value), strict=True)
         except ValueError as error:

@@ -245,7 +245,13 @@ async def test_a_text_that_a_spreadsheet_would_run_is_none_in_a_csv():
     assert "\n'=HYPERLINK()," in ledger.report("user").to_csv()
 
 
-@pytest.mark.parametrize("by", [[1], [""], [None]])
+@pytest.mark.parametrize("days", [{"since": None}, {"until": 20261128}])
+async def test_a_day_that_is_no_text_is_refused(days):
+    with pytest.raises(ConfigError, match="must be a day as a text"):
+        Ledger().report(**days)
+
+
+@pytest.mark.parametrize("by", [[1], [""], [None], 5, None])
 async def test_what_is_no_column_is_refused(by):
     with pytest.raises(ConfigError, match="by="):
         Ledger().report(by)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiclient import ConfigError, Limit
+from aiclient import ConfigError, DictPrices, Limit
 from aiclient.limits import account_of
 from aiclient.money import Amount, amount_of, dollars, micros
 from aiclient.periods import day_of, window_of
@@ -97,3 +97,10 @@ def test_an_account_is_kept_under_a_name_that_does_not_say_whose_it_is():
 
 def test_alerts_stand_in_order_and_once():
     assert Limit(usd=1, alerts=[1, 0.5, 0.5]).alerts == (0.5, 1.0)
+
+
+def test_an_integer_that_python_does_not_write_is_refused_like_any_other_mistake():
+    with pytest.raises(ConfigError, match=r"usd=.* must be an amount of US dollars"):
+        amount_of("usd", 10**5000)
+    with pytest.raises(ConfigError, match="a number of thousands of digits"):
+        DictPrices({"m": {"input": 10**5000, "output": 1}})

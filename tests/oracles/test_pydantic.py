@@ -80,3 +80,18 @@ def test_a_model_is_lowered_like_any_schema():
 def test_pydantic_is_not_imported_for_types_of_ones_own():
     code = "import sys; from aiclient import json_schema; json_schema(list[int]); sys.exit('pydantic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+
+
+class Note(pydantic.BaseModel):
+    text: str
+    author: str = "nobody"
+    lines: list[Note] = []
+
+
+def test_null_for_what_may_be_left_out_means_left_out():
+    read = reader(Note)
+    value = {"text": "x", "author": None, "lines": [{"text": "y", "author": None, "lines": None}]}
+    assert read(value) == Note(text="x", lines=[Note(text="y")])
+    with pytest.raises(Unfit) as caught:
+        read({"text": None, "author": None})
+    assert any("text" in line for line in caught.value.lines)
