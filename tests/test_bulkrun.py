@@ -139,7 +139,13 @@ async def test_the_budget_holds_over_all_runs_and_a_larger_one_goes_on(files):
 
 async def test_what_does_not_fit_beside_the_others_waits_for_them(files):
     """Money for one line at a time, ten at once: all are done."""
-    done = await go(files, budget="0.00025", defaults=Defaults(options=ChatOptions(max_tokens=100)))
+
+    async def patient(request):
+        for _ in range(20):
+            await asyncio.sleep(0)
+        return echo(request)
+
+    done = await go(files, patient, budget="0.00025", defaults=Defaults(options=ChatOptions(max_tokens=100)))
     assert (done.done, done.stopped) == (10, None)
 
 

@@ -76,6 +76,19 @@ def test_the_search_finds_what_it_is_for():
     assert ("verify", False) in set(given(tree))
 
 
+KEYS = re.compile(r"\b(?:sk-(?:ant-|proj-)?[\w-]{30,}|AIza[\w-]{35}|AKIA[A-Z0-9]{16}|gsk_\w{40,}|ghp_\w{36})\b")
+
+
+def test_no_recording_of_the_project_holds_what_looks_like_a_key():
+    found = [
+        path
+        for path in (ROOT / "tests" / "golden").rglob("*")
+        if path.is_file() and KEYS.search(path.read_text("utf-8"))
+    ]
+    assert found == []
+    assert KEYS.search("AKIA" + "Q" * 16)
+
+
 def test_every_rule_of_the_policy_names_tests_that_are_there_or_says_why_not():
     rows = re.findall(r"^\| (\d+) \| .* \| (.*) \|$", (ROOT / "SECURITY.md").read_text("utf-8"), re.MULTILINE)
     assert [int(number) for number, _ in rows] == list(range(1, 29))
