@@ -124,6 +124,14 @@ def test_every_kind_of_protocol_error_has_its_row():
     assert shown == errors.PROTOCOL_KINDS.keys()
 
 
+def test_troubleshooting_says_of_every_error_what_to_do():
+    page = (ROOT / "docs/troubleshooting.md").read_text("utf-8").partition("## Keys and credentials")[0]
+    named = {name for row in re.findall(r"^\|([^|]*)\|", page, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    classes = {name for name in errors.__all__ if isinstance(getattr(errors, name), type)}
+    raised = {name for name in classes if issubclass(getattr(errors, name), errors.AIClientError)}
+    assert named == raised - {"AIClientError", "ProviderError"}  # never as themselves
+
+
 # --- docs/streams.md ---
 
 
