@@ -1,0 +1,195 @@
+"""What docs/providers.md says of every provider: its table, its options, and the variables it reads.
+
+`python -m tests.providers.test_page` prints the tables anew.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from aiclient import Client, Tool, audio, document, image
+from aiclient.errors import UnsupportedFeatureError
+from aiclient.providers import (
+    AnthropicProvider,
+    AzureOpenAIProvider,
+    BedrockProvider,
+    CohereProvider,
+    CompatibleProvider,
+    GeminiProvider,
+    MistralProvider,
+    OllamaProvider,
+    OpenAIProvider,
+    VertexProvider,
+)
+from aiclient.providers.services import SERVICES
+from aiclient.request import EFFORTS
+
+PAGE = (Path(__file__).parents[2] / "docs" / "providers.md").read_text("utf-8")
+HEADER = "| provider, model | tools | schema | images | sound | PDF | reasoning | prompt cache | besides `chat` |"
+LACKING = "| provider, model | settings that are left out |"
+
+MADE = {
+    "`openai`, gpt-5.2": lambda: OpenAIProvider("k", model="gpt-5.2"),
+    "`openai-responses`, gpt-5.2": lambda: OpenAIProvider("k", model="gpt-5.2", api="responses"),
+    "`anthropic`, claude-opus-4-8": lambda: AnthropicProvider("k", model="claude-opus-4-8"),
+    "`gemini`, gemini-3-pro-preview": lambda: GeminiProvider("k", model="gemini-3-pro-preview"),
+    "`vertex`, gemini-3-pro-preview": lambda: VertexProvider("p", credentials=str, model="gemini-3-pro-preview"),
+    "`vertex`, claude-opus-4-8": lambda: VertexProvider("p", credentials=str, model="claude-opus-4-8"),
+    "`bedrock`, claude-opus-4-8": lambda: BedrockProvider(
+        "us-east-1", credentials=("i", "s"), model="us.anthropic.claude-opus-4-8-v1:0"
+    ),
+    "`bedrock`, nova-pro": lambda: BedrockProvider(
+        "us-east-1", credentials=("i", "s"), model="us.amazon.nova-pro-v1:0"
+    ),
+    "`azure`, any": lambda: AzureOpenAIProvider("https://a.openai.azure.com", api_key="k", model="any"),
+    "`cohere`, command-a-03-2025": lambda: CohereProvider("k", model="command-a-03-2025"),
+    "`mistral`, mistral-large-latest": lambda: MistralProvider("k", model="mistral-large-latest"),
+    "`ollama`, qwen3": lambda: OllamaProvider(model="qwen3"),
+    "`compatible`, any": lambda: CompatibleProvider("http://127.0.0.1:8000/v1", model="any"),
+}
+
+FORM = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
+FILES = "https://files.test/a."
+
+
+def told(builder):
+    """The codes of what the service could not be asked for, with their settings; None where that is an error."""
+    try:
+        return [(warning.code, warning.setting) for warning in builder.dry_run().warnings]
+    except UnsupportedFeatureError:
+        return None
+
+
+def plain(builder):
+    return "yes" if told(builder) == [] else "–"
+
+
+def offered(request):
+    """Whether tools are taken, and whether the use of one can be demanded."""
+    free = request.tools(Tool("weather"))
+    return "yes" if told(free.tool_choice("required")) == [] else "not forced" if told(free) == [] else "–"
+
+
+def media(request, **parts):
+    """The forms in which a part is taken: as bytes, and by its address."""
+    return ", ".join(form for form, part in parts.items() if told(request.user(["Look", part])) == []) or "–"
+
+
+def thinking(request):
+    found = [told(request.reasoning(word)) for word in EFFORTS]
+    if all(found):
+        return "–" if any(code == "unsupported_setting" for one in found for code, _ in one) else "one"
+    return "nearest" if any(found) else "every effort"
+
+
+def kept(request):
+    times = [told(request.prompt_cache(ttl)) == [] for ttl in ("5m", "1h", "24h")]
+    keyed = {setting for _, setting in told(request.prompt_cache("5m", key="k"))}
+    words = ["time"] * any(times) + ["key"] * ("prompt_cache" not in keyed and "prompt_cache.key" not in keyed)
+    return ", ".join(words) or "–"
+
+
+def row(name):
+    """What the page says of a provider: the table's line, made by asking it for each thing and sending nothing."""
+    provider = MADE[name]()
+    with Client(provider) as client:
+        request = client.new_request().user("Hi")
+        cells = [
+            offered(request),
+            plain(request.response_format(FORM)),
+            media(request, bytes=image(b"\x89PNG\r\n\x1a\n"), URL=image(f"{FILES}png")),
+            media(request, bytes=audio(b"RIFF\x24\x00\x00\x00WAVEfmt "), URL=audio(f"{FILES}wav")),
+            media(request, bytes=document(b"%PDF-1.7"), URL=document(f"{FILES}pdf")),
+            thinking(request),
+            kept(request),
+            ", ".join(sorted(provider.describe().capabilities - {"chat", "preview"})),
+        ]
+    return f"| {name} | " + " | ".join(cells) + " |"
+
+
+SETTINGS = {
+    "temperature": 0.5,
+    "top_p": 0.5,
+    "top_k": 5,
+    "seed": 1,
+    "stop": "END",
+    "frequency_penalty": 0.5,
+    "presence_penalty": 0.5,
+    "user_id": "u",
+}
+
+
+def lacking(name):
+    """What the page says a provider leaves out, with a warning."""
+    with Client(MADE[name]()) as client:
+        request = client.new_request().user("Hi")
+        words = [f"`{setting}`" for setting, value in SETTINGS.items() if told(getattr(request, setting)(value))]
+    return f"| {name} | {', '.join(words) or '–'} |"
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_the_tables_of_providers_are_what_they_say_when_they_are_asked(name):
+    assert [line for line in PAGE.splitlines() if line.startswith(f"| {name} |")] == [row(name), lacking(name)]
+
+
+@pytest.mark.parametrize("header", [HEADER, LACKING])
+def test_the_tables_of_providers_have_these_rows_and_no_other(header):
+    lines = PAGE.partition(header)[2].partition("\n\n")[0].splitlines()[2:]
+    assert [line.split(" | ")[0].removeprefix("| ") for line in lines] == list(MADE)
+
+
+# --- sections ---
+
+SECTIONS = dict(re.findall(r"^### [^\n]*`(\w+Provider)`\n(.*?)(?=^##)", PAGE, re.DOTALL | re.MULTILINE))
+CLASSES = {type(make()) for make in MADE.values()}
+COMMON = set(re.findall(r"^\| `(\w+)` \|", PAGE.partition("## Options of all")[2].partition("\n## ")[0], re.MULTILINE))
+
+
+def test_every_class_has_its_section():
+    assert SECTIONS.keys() == {cls.__name__ for cls in CLASSES}
+
+
+@pytest.mark.parametrize("cls", sorted(CLASSES, key=lambda cls: cls.__name__), ids=lambda cls: cls.__name__)
+def test_a_section_names_every_option_that_only_some_providers_have(cls):
+    shown = set(re.findall(r"^\| `(\w+)` \|", SECTIONS[cls.__name__], re.MULTILINE))
+    assert shown == inspect.signature(cls).parameters.keys() - COMMON
+
+
+def test_the_options_of_all_providers_are_those_of_all():
+    options = [set(inspect.signature(cls).parameters) for cls in CLASSES]
+    assert set.intersection(*options) == COMMON
+
+
+@pytest.mark.parametrize("cls", sorted(CLASSES, key=lambda cls: cls.__name__), ids=lambda cls: cls.__name__)
+def test_a_section_names_every_variable_that_its_provider_reads(cls):
+    source = Path(cls.__init__.__code__.co_filename).read_text("utf-8")
+    read = set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', source))
+    assert set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)`", SECTIONS[cls.__name__])) == read
+
+
+def service_row(service):
+    places = "".join(f"; `{variable}`" for variable in service.places.values())
+    address = f"`{service.base_url}`{places}" + (f", or `{service.address}`" if service.address else "")
+    key = f"`{service.key}`" + ("" if service.needs_key else ", if there is one") if service.key else "–"
+    return f"| `{service.name}` | {address} | {key} |"
+
+
+def test_the_services_with_a_name_are_those_of_the_table_in_the_code():
+    lines = PAGE.partition("| name | address | key |")[2].partition("\n\n")[0].splitlines()[2:]
+    assert lines == [service_row(SERVICES[name]) for name in sorted(SERVICES)]
+
+
+if __name__ == "__main__":
+    print(HEADER + "\n" + "|---" * 9 + "|")
+    print("\n".join(map(row, MADE)))
+    print(f"\n{LACKING}\n|---|---|")
+    print("\n".join(map(lacking, MADE)))
