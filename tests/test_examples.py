@@ -32,6 +32,11 @@ PRINTS = {
         "ready: False",
     ],
     "circuit_breaker.py": ["14 s  the circuit of mock:mock-model is open", "'refused': 18} sent: 42"],
+    "comparison.py": [
+        "quick         0.4     10 $0.00001125  Air scatters blue light most.",
+        "thorough      2.5     20    $0.00024  Molecules",
+        "busy            -      -           -  failed: overloaded",
+    ],
     "concurrency.py": ["12 calls, at most 3 at a time", "refused: all 1 permits for mock were in use"],
     "configuration.py": [
         "Budget($9 per day) True says backup",
@@ -47,6 +52,16 @@ PRINTS = {
     "custom_provider.py": ["The sum is 42.", "['The ', 'sum ', 'is ', '0.75.']", "calculator bad_request"],
     "dry_run.py": ["x-api-key: ***", "warning: anthropic has no seed", "dry: True - to https://api.anthropic.com"],
     "embeddings.py": ["nearest: the Loire (1.000)"],
+    "error_handling.py": [
+        "is busy, then answers  Paris.",
+        "stays busy             busy: come back in 120 s",
+        "refuses the key        wrong key; tell whoever runs this, with the request id req_1",
+        "is not there           connection: tried 2 times",
+        "breaks off             'Paris is the' is all that came (connection)",
+        "costs too much         only $0.000001 may be spent, and this might cost $",
+        "is asked too wildly    cannot be asked: temperature=9 must be",
+        "does not exist         'opnai:gpt-5-mini' names no provider; did you mean openai:?",
+    ],
     "failover.py": ["first is open, second is closed", "first 10 times, then second 23 times, then first 27 times"],
     "fallback.py": ["('first', 'overloaded'), ('second', None)]", "streamed: Paris, says the second."],
     "hooks.py": [
@@ -61,6 +76,11 @@ PRINTS = {
         "ERROR chat_failed authentication -",
     ],
     "media.py": ["I see image/gif", "I see https://example.com/cat.jpg, application/pdf", "use document(...)"],
+    "multi_provider.py": [
+        "contracts: Clause 4 is void. (careful, large)",
+        "Yes, says the second. ['first overloaded', 'first overloaded', 'first overloaded', 'second ok']",
+        "{'trial': 25, 'usual': 75}",
+    ],
     "rate_limit.py": ["30 calls took 2.01 s, 20 had to wait, the last for 2.01 s"],
     "reasoning.py": [
         "{'reasoning_effort': 'xhigh'}",
