@@ -121,7 +121,7 @@ def test_removing_the_guard_is_noticed(runs, sabotage):
     assert result.noticed, result.printed
 
 
-@pytest.mark.slow
+@pytest.mark.sabotage  # by themselves they run with all the others
 def test_the_tests_that_must_notice_pass_on_the_package_as_it_is():
     result = run(sorted({entry.values[0].test for entry in ENTRIES}), patience=600)
     assert result.code == 0, result.printed
