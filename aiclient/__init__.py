@@ -30,9 +30,8 @@ if TYPE_CHECKING:
         PreviewsStreams,
     )
     from .attempt import chain
-    from .bounds import Bounds
     from .builder import AsyncRequestBuilder
-    from .bulkitems import BulkItem, BulkProgress, BulkResult
+    from .bulk.items import BulkItem, BulkProgress, BulkResult
     from .chains import resilient
     from .checks import CheckReport, CheckResult
     from .chunks import ChatStreamChunk, ToolCallDelta
@@ -84,14 +83,9 @@ if TYPE_CHECKING:
     from .errors import (
         TimeoutError as TimeoutError,  # public for type checkers; not in __all__, see __dir__
     )
-    from .expenses import Expense
-    from .fetching import MediaFetcher
-    from .functions import FunctionTool, tool
-    from .jsonvalues import to_json
-    from .ledger import Funds, Ledger
-    from .limits import BudgetAlert, Limit
+    from .ledger.ledger import Funds, Ledger
+    from .ledger.limits import BudgetAlert, Limit
     from .logs import correlation
-    from .lowering import Lowered, SchemaChange, lowered
     from .media import MediaSource, audio, document, image, video
     from .messages import (
         AudioPart,
@@ -108,11 +102,14 @@ if TYPE_CHECKING:
         VideoPart,
     )
     from .models import ModelInfo
+    from .net.fetching import MediaFetcher
+    from .net.transport import HTTPLimits
     from .opening import OpenStream, collect, replay
+    from .prices.expenses import Expense
+    from .prices.rates import Rates
     from .pricing import DictPrices, Estimate, FirstKnown, GenAIPrices, PriceBook, ReportedPrices, TablePrices
     from .priority import Failover, FailoverState, failover
     from .provider import BaseProvider, Layer, Middleware, Provider, ProviderInfo, Wrapper, begin, observed
-    from .rates import Rates
     from .registry import provider_for
     from .request import (
         ChatOptions,
@@ -138,25 +135,28 @@ if TYPE_CHECKING:
         TypedResponse,
         Usage,
     )
-    from .schema import json_schema
+    from .schema.bounds import Bounds
+    from .schema.jsonvalues import to_json
+    from .schema.lowering import Lowered, SchemaChange, lowered
+    from .schema.schema import json_schema
     from .secrets import SecretStr
-    from .session import AsyncSession
-    from .sessionbook import SpendingAlert
-    from .sessionrecord import SessionRecord
-    from .sessionrows import ModelShare, SessionRow
-    from .sessionsummary import Projection, SessionSummary, Spread
+    from .session.book import SpendingAlert
+    from .session.record import SessionRecord
+    from .session.rows import ModelShare, SessionRow
+    from .session.session import AsyncSession
+    from .session.summary import Projection, SessionSummary, Spread
     from .sqlite_store import SQLiteStore
     from .statuses import ServiceStatus, Status
     from .store import MemoryStore, Store, StoreSize
     from .stream import ChatStream
-    from .sync import Client, RequestBuilder
-    from .syncsession import Session
-    from .syncstream import Stream
+    from .sync.client import Client, RequestBuilder
+    from .sync.session import Session
+    from .sync.stream import Stream
     from .template import Template
-    from .toolloop import ToolLoop
-    from .toolruns import RunEvent, RunResult, ToolUse
-    from .tooluse import ToolError
-    from .transport import HTTPLimits
+    from .tools.functions import FunctionTool, tool
+    from .tools.loop import ToolLoop
+    from .tools.runs import RunEvent, RunResult, ToolUse
+    from .tools.use import ToolError
     from .vectors import nearest, similarity
 
 __version__ = "0.1.0.dev0"
@@ -348,18 +348,18 @@ _WHERE = {
     "AllProvidersFailedError": ".errors",
     "AsyncClient": ".client",
     "AsyncRequestBuilder": ".builder",
-    "AsyncSession": ".session",
+    "AsyncSession": ".session.session",
     "Attempt": ".response",
     "AudioPart": ".messages",
     "AuthenticationError": ".errors",
     "BadRequestError": ".errors",
     "BaseProvider": ".provider",
-    "Bounds": ".bounds",
-    "BudgetAlert": ".limits",
+    "Bounds": ".schema.bounds",
+    "BudgetAlert": ".ledger.limits",
     "BudgetExceededError": ".errors",
-    "BulkItem": ".bulkitems",
-    "BulkProgress": ".bulkitems",
-    "BulkResult": ".bulkitems",
+    "BulkItem": ".bulk.items",
+    "BulkProgress": ".bulk.items",
+    "BulkResult": ".bulk.items",
     "CallContext": ".context",
     "CallEvent": ".context",
     "CallWarning": ".response",
@@ -375,7 +375,7 @@ _WHERE = {
     "Choice": ".response",
     "CircuitOpenError": ".errors",
     "Citation": ".messages",
-    "Client": ".sync",
+    "Client": ".sync.client",
     "ClientClosedError": ".errors",
     "Clock": ".clock",
     "ConfigError": ".errors",
@@ -397,15 +397,15 @@ _WHERE = {
     "EmptyMessagesError": ".errors",
     "End": ".ends",
     "Estimate": ".pricing",
-    "Expense": ".expenses",
+    "Expense": ".prices.expenses",
     "Failover": ".priority",
     "FailoverState": ".priority",
     "FirstKnown": ".pricing",
-    "FunctionTool": ".functions",
-    "Funds": ".ledger",
+    "FunctionTool": ".tools.functions",
+    "Funds": ".ledger.ledger",
     "GenAIPrices": ".pricing",
     "HTTPCall": ".request",
-    "HTTPLimits": ".transport",
+    "HTTPLimits": ".net.transport",
     "Health": ".abilities",
     "ImagePart": ".messages",
     "InvalidMessageError": ".errors",
@@ -415,13 +415,13 @@ _WHERE = {
     "KeyCheck": ".abilities",
     "KnowsHealth": ".abilities",
     "Layer": ".provider",
-    "Ledger": ".ledger",
-    "Limit": ".limits",
+    "Ledger": ".ledger.ledger",
+    "Limit": ".ledger.limits",
     "ListedModel": ".abilities",
     "ListsModels": ".abilities",
-    "Lowered": ".lowering",
+    "Lowered": ".schema.lowering",
     "MediaError": ".errors",
-    "MediaFetcher": ".fetching",
+    "MediaFetcher": ".net.fetching",
     "MediaSource": ".media",
     "MemoryStore": ".store",
     "Message": ".messages",
@@ -429,7 +429,7 @@ _WHERE = {
     "MissingAPIKeyError": ".errors",
     "ModelInfo": ".models",
     "ModelNotFoundError": ".errors",
-    "ModelShare": ".sessionrows",
+    "ModelShare": ".session.rows",
     "OffersTool": ".request",
     "OpaquePart": ".messages",
     "OpenStream": ".opening",
@@ -439,7 +439,7 @@ _WHERE = {
     "PreviewsEmbeddings": ".abilities",
     "PreviewsStreams": ".abilities",
     "PriceBook": ".pricing",
-    "Projection": ".sessionsummary",
+    "Projection": ".session.summary",
     "PromptCache": ".request",
     "ProtocolError": ".errors",
     "Provider": ".provider",
@@ -448,33 +448,33 @@ _WHERE = {
     "QuotaExceededError": ".errors",
     "RateLimitError": ".errors",
     "RateLimitInfo": ".response",
-    "Rates": ".rates",
+    "Rates": ".prices.rates",
     "Reasoning": ".request",
     "ReasoningPart": ".messages",
     "RefusalPart": ".messages",
     "ReportedPrices": ".pricing",
     "Reports": ".composition",
-    "RequestBuilder": ".sync",
+    "RequestBuilder": ".sync.client",
     "ResponseFormat": ".request",
     "ResponseValidationError": ".errors",
-    "RunEvent": ".toolruns",
-    "RunResult": ".toolruns",
+    "RunEvent": ".tools.runs",
+    "RunResult": ".tools.runs",
     "SQLiteStore": ".sqlite_store",
-    "SchemaChange": ".lowering",
+    "SchemaChange": ".schema.lowering",
     "SecretStr": ".secrets",
     "ServerError": ".errors",
     "ServiceStatus": ".statuses",
-    "Session": ".syncsession",
-    "SessionRecord": ".sessionrecord",
-    "SessionRow": ".sessionrows",
-    "SessionSummary": ".sessionsummary",
-    "SpendingAlert": ".sessionbook",
-    "Spread": ".sessionsummary",
+    "Session": ".sync.session",
+    "SessionRecord": ".session.record",
+    "SessionRow": ".session.rows",
+    "SessionSummary": ".session.summary",
+    "SpendingAlert": ".session.book",
+    "Spread": ".session.summary",
     "Status": ".statuses",
     "Store": ".store",
     "StoreError": ".errors",
     "StoreSize": ".store",
-    "Stream": ".syncstream",
+    "Stream": ".sync.stream",
     "StreamClosedError": ".errors",
     "StreamInterruptedError": ".errors",
     "TablePrices": ".pricing",
@@ -487,10 +487,10 @@ _WHERE = {
     "ToolCall": ".messages",
     "ToolCallDelta": ".chunks",
     "ToolChoice": ".request",
-    "ToolError": ".tooluse",
-    "ToolLoop": ".toolloop",
+    "ToolError": ".tools.use",
+    "ToolLoop": ".tools.loop",
     "ToolResultPart": ".messages",
-    "ToolUse": ".toolruns",
+    "ToolUse": ".tools.runs",
     "TypedResponse": ".response",
     "UnsupportedFeatureError": ".errors",
     "Usage": ".response",
@@ -508,8 +508,8 @@ _WHERE = {
     "failover": ".priority",
     "find": ".composition",
     "image": ".media",
-    "json_schema": ".schema",
-    "lowered": ".lowering",
+    "json_schema": ".schema.schema",
+    "lowered": ".schema.lowering",
     "nearest": ".vectors",
     "observed": ".provider",
     "outcome": ".errors",
@@ -517,8 +517,8 @@ _WHERE = {
     "replay": ".opening",
     "resilient": ".chains",
     "similarity": ".vectors",
-    "to_json": ".jsonvalues",
-    "tool": ".functions",
+    "to_json": ".schema.jsonvalues",
+    "tool": ".tools.functions",
     "video": ".media",
 }
 

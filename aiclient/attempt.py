@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from attrs import evolve
 
-from .charges import charge
 from .composition import compose, destinations, find
 from .context import CallContext, CallEvent
 from .ends import End
 from .errors import AIClientError, ConfigError, DryRunStop, Phase, StreamInterruptedError, TimeoutError, outcome
 from .gate import Alarm
+from .prices.charges import charge
 from .provider import Layer, Layered, Middleware, Provider, ProviderInfo, observed
 from .request import AnyRequest, ChatRequest
 from .response import NO_USAGE, Attempt, ChatResponse, EmbeddingResponse

@@ -34,10 +34,10 @@ from .turns import said_after
 if TYPE_CHECKING:
     from .output import OutputMode
     from .pricing import Estimate
-    from .toolloop import LoopOptions
-    from .toolruns import RunResult
-    from .toolstream import AsyncRun
-    from .tooluse import AnyTool
+    from .tools.loop import LoopOptions
+    from .tools.runs import RunResult
+    from .tools.stream import AsyncRun
+    from .tools.use import AnyTool
 
 __all__ = ["AsyncRequestBuilder", "Fluent"]
 
@@ -337,7 +337,7 @@ class AsyncRequestBuilder(Fluent, Generic[A]):
     async def run(self, tools: Iterable[AnyTool], **options: Unpack[LoopOptions]) -> RunResult:
         """Ask, use the tools that the answer asks for, tell the results, and ask again, until there is an answer without.
 
-        Every round is a call of its own, with all the client's layers; see `aiclient.toolloop.ToolLoop` for the options.
+        Every round is a call of its own, with all the client's layers; see `aiclient.tools.loop.ToolLoop` for the options.
 
         Args:
             tools: Functions with `@tool`; no other tool is ever called.
@@ -348,15 +348,15 @@ class AsyncRequestBuilder(Fluent, Generic[A]):
 
         Cancelling it cancels the call and the tools under way.
         """
-        from .toolloop import ToolLoop  # noqa: PLC0415  # most requests run no tools
+        from .tools.loop import ToolLoop  # noqa: PLC0415  # most requests run no tools
 
         loop = ToolLoop(tools, **options)
         return await loop.run(self._provider, self._offering(loop.tools))
 
     def run_stream(self, tools: Iterable[AnyTool], **options: Unpack[LoopOptions]) -> AsyncRun:
         """Do the same as `run`, and tell what happens as it happens: `async with` it and `async for` its events."""
-        from .toolloop import ToolLoop  # noqa: PLC0415  # as in run
-        from .toolstream import AsyncRun  # noqa: PLC0415  # as in run
+        from .tools.loop import ToolLoop  # noqa: PLC0415  # as in run
+        from .tools.stream import AsyncRun  # noqa: PLC0415  # as in run
 
         loop = ToolLoop(tools, **options)
         return AsyncRun(loop.events(self._provider, self._offering(loop.tools), stream=True))

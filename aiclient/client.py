@@ -23,7 +23,7 @@ from .explain import explain
 from .inflight import CallInFlight
 from .opening import OpenStream
 from .order import order_problems
-from .pricebooks import STANDARD, PriceBook, price_book
+from .prices.books import STANDARD, PriceBook, price_book
 from .prompts import Prompt, messages_of
 from .provider import Middleware, Provider, Q, R, opened, release
 from .registry import provider_for
@@ -34,14 +34,14 @@ from .stream import ChatStream
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from .bulk import Items, OnError
-    from .bulkitems import BulkResult, OnProgress
+    from .bulk.items import BulkResult, OnProgress
+    from .bulk.mapping import Items, OnError
     from .checks import CheckReport, OwnCheck
     from .config import Config, Setup
     from .config.sources import Source
     from .pricing import Estimate
-    from .session import AsyncSession
-    from .sessionoptions import SessionArguments
+    from .session.options import SessionArguments
+    from .session.session import AsyncSession
     from .statuses import Status
 
 __all__ = ["AsyncClient"]
@@ -327,16 +327,16 @@ class AsyncClient:
         on_progress: OnProgress | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
     ) -> BulkResult[Prompt, ChatResponse]:
-        """Send many prompts, at most `concurrency` at once; return an outcome for each, in order. See `aiclient.bulk.map`.
+        """Send many prompts, at most `concurrency` at once; return an outcome for each, in order. See `aiclient.bulk.mapping.map`.
 
         With `checkpoint`, a file, each answer is written there as it comes, and what is there already is not asked again: a
-        batch that was killed is begun again with the same prompts. For more answers than memory holds see `aiclient.bulkrun`.
+        batch that was killed is begun again with the same prompts. For more answers than memory holds see `aiclient.bulk.runs`.
         """
-        from .bulk import checked, map  # noqa: PLC0415  # most programs ask one thing at a time
+        from .bulk.mapping import checked, map  # noqa: PLC0415  # most programs ask one thing at a time
 
         if checkpoint is None:
             return await map(self.chat, prompts, concurrency=concurrency, on_error=on_error, on_progress=on_progress)
-        from .bulkmemory import Remembered  # noqa: PLC0415  # as above
+        from .bulk.memory import Remembered  # noqa: PLC0415  # as above
 
         checked(prompts, concurrency=concurrency, on_error=on_error, on_progress=on_progress)
         with Remembered(self.chat, checkpoint) as ask:
@@ -344,7 +344,7 @@ class AsyncClient:
 
     def session(self, **options: Unpack[SessionArguments]) -> AsyncSession:
         """Begin a conversation that keeps its history, budget and figures; see AsyncSession for the options."""
-        from .session import AsyncSession  # noqa: PLC0415  # most programs need none
+        from .session.session import AsyncSession  # noqa: PLC0415  # most programs need none
 
         options.setdefault("clock", self._clock)
         return AsyncSession(self, **options)

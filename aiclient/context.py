@@ -17,7 +17,7 @@ from .errors import InvalidRequestError
 from .records import Record
 
 if TYPE_CHECKING:
-    from .pricebooks import PriceBook
+    from .prices.books import PriceBook
     from .provider import ProviderInfo
     from .request import AnyRequest
     from .response import Attempt, CallWarning, ChatResponse, EmbeddingResponse

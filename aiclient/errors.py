@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from .response import Attempt, ChatResponse, RateLimitInfo
-    from .toolruns import RunResult
+    from .tools.runs import RunResult
 
 __all__ = [
     "AIClientDeprecationWarning",

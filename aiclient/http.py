@@ -16,14 +16,14 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .clock import SYSTEM, Clock
-from .connections import Connection, Pool, Pools
 from .context import Timeouts
 from .errors import ConfigError, InvalidRequestError
-from .exchange import Exchange
-from .http_errors import unanswered
-from .http_logs import guard, ours
 from .logs import write
-from .transport import Answer, Head, HTTPLimits, Limits, Transport
+from .net.connections import Connection, Pool, Pools
+from .net.errors import unanswered
+from .net.exchange import Exchange
+from .net.logs import guard, ours
+from .net.transport import Answer, Head, HTTPLimits, Limits, Transport
 
 if TYPE_CHECKING:
     import httpx

@@ -18,9 +18,9 @@ from attrs import field, frozen
 
 from .clock import SYSTEM
 from .errors import InvalidModelError
-from .modelnames import ALIASES, spellings, table_of
+from .prices.names import ALIASES, spellings, table_of
+from .prices.rates import Rates
 from .provider import ProviderInfo
-from .rates import Rates
 
 __all__ = ["ModelInfo", "find", "info", "list", "version"]
 

@@ -25,7 +25,7 @@ from .partialjson import PartialJSON
 from .provider import Layer, Provider, ProviderInfo, observed
 from .request import ChatOptions, ChatRequest, ResponseFormat, Tool, ToolChoice
 from .response import ChatResponse, TypedResponse
-from .schema import json_schema
+from .schema.schema import json_schema
 from .stream import ChatStream
 
 __all__ = ["Output", "OutputMode"]

@@ -14,11 +14,11 @@ from typing import Final
 from attrs import evolve, frozen
 
 from .errors import ConfigError
-from .genaiprices import GenAIPrices
-from .givenprices import DictPrices
-from .modelnames import table_of
 from .models import ModelInfo, find
-from .pricebooks import STANDARD, TABLE, FirstKnown, PriceBook, ReportedPrices, TablePrices, price_book
+from .prices.books import STANDARD, TABLE, FirstKnown, PriceBook, ReportedPrices, TablePrices, price_book
+from .prices.genai import GenAIPrices
+from .prices.given import DictPrices
+from .prices.names import table_of
 from .provider import ProviderInfo
 from .request import AnyRequest, ChatRequest
 from .response import Cost, Usage

@@ -116,7 +116,7 @@ class Cost(Record):
 
     Args:
         usd: The sum.
-        breakdown: What it is made of: `input`, `cache_read`, `output`, ... (`aiclient.rates.RATES`).
+        breakdown: What it is made of: `input`, `cache_read`, `output`, ... (`aiclient.prices.rates.RATES`).
         source: Which price book said so, with its version.
         estimated: The counts are not those of the service's report, but an estimate.
         saved: What an answer that cost nothing (from a cache, of another's call) would have cost; None where not known.

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiclient import Client, Layer, Provider, observed
-from aiclient.ends import End
+from aiclient import End
 from aiclient.middleware import Retry, middleware
 from aiclient.testutil import FakeClock, MockProvider, fixtures
 

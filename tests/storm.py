@@ -36,9 +36,9 @@ from pathlib import Path
 from attrs import define, field
 
 from aiclient import errors
-from aiclient.connections import Connection
 from aiclient.context import Timeouts
 from aiclient.http import HTTP, FreeList, HTTPLimits, _Lease
+from aiclient.net.connections import Connection
 from aiclient.request import HTTPCall
 
 BURST = 40

@@ -29,7 +29,7 @@ from aiclient.providers import (
     OpenAIProvider,
     VertexProvider,
 )
-from aiclient.sync import Client
+from aiclient.sync.client import Client
 from aiclient.testutil.clock import FakeClock
 from aiclient.testutil.mock import MockProvider
 

@@ -10,9 +10,9 @@ from pytest_httpx import IteratorStream
 from aiclient import errors
 from aiclient.context import Timeouts
 from aiclient.http import HTTP, HTTPLimits
+from aiclient.net.transport import Answer as Got
 from aiclient.request import HTTPCall
 from aiclient.testutil.server import Answer, Fault, LoopbackServer, Route, stall
-from aiclient.transport import Answer as Got
 
 pytestmark = pytest.mark.anyio
 

@@ -14,7 +14,7 @@ import pytest
 import aiclient
 from aiclient import models
 from aiclient.errors import InvalidModelError
-from aiclient.modelnames import is_local, table_of
+from aiclient.prices.names import is_local, table_of
 from aiclient.provider import ProviderInfo
 from aiclient.registry import PROVIDERS
 

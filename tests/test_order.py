@@ -12,7 +12,7 @@ from aiclient.errors import AIClientWarning
 from aiclient.middleware import Logging, Retry
 from aiclient.order import BAD, order_problems
 from aiclient.provider import Layer
-from aiclient.sync import Client
+from aiclient.sync.client import Client
 from aiclient.testutil.mock import MockProvider
 
 GOOD = [

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from aiclient.context import CallContext, Timeouts
 from aiclient.errors import Category, StoreError
-from aiclient.expenses import Expense
 from aiclient.messages import (
     AudioPart,
     Citation,
@@ -32,6 +31,7 @@ from aiclient.messages import (
     ToolResultPart,
     VideoPart,
 )
+from aiclient.prices.expenses import Expense
 from aiclient.records import VERSION, Record
 from aiclient.request import (
     EFFORTS,
@@ -56,8 +56,8 @@ from aiclient.response import (
     RateLimitInfo,
     Usage,
 )
-from aiclient.sessionrecord import SessionRecord
-from aiclient.sessionrows import ModelShare, SessionRow
+from aiclient.session.record import SessionRecord
+from aiclient.session.rows import ModelShare, SessionRow
 
 GOLDEN = Path(__file__).parent / "golden_records"
 

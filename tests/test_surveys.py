@@ -12,7 +12,7 @@ from aiclient.abilities import Health
 from aiclient.client import AsyncClient
 from aiclient.composition import Destination, Reports
 from aiclient.errors import AIClientError, ConfigError, UnsupportedFeatureError
-from aiclient.ledger import Ledger
+from aiclient.ledger.ledger import Ledger
 from aiclient.middleware import (
     Budget,
     CircuitBreaker,
@@ -28,7 +28,7 @@ from aiclient.middleware import (
 from aiclient.priority import failover
 from aiclient.provider import Layer, ProviderInfo
 from aiclient.providers import CompatibleProvider
-from aiclient.sync import Client
+from aiclient.sync.client import Client
 from aiclient.testutil import LoopbackServer, fixtures
 from aiclient.testutil.clock import FakeClock
 from aiclient.testutil.mock import MockProvider

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from .. import logs
 from ..middleware.logging import Logging
-from ..sync import Client
-from ..toolstream import text_of
+from ..sync.client import Client
+from ..tools.stream import text_of
 from .asking import files, piped, schema, tools
 from .terminal import note, put
 from .whom import made
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     import argparse
 
     from ..response import ChatResponse
-    from ..sync import RequestBuilder
-    from ..toolruns import RunResult
-    from ..tooluse import AnyTool
+    from ..sync.client import RequestBuilder
+    from ..tools.runs import RunResult
+    from ..tools.use import AnyTool
 
 __all__ = ["logged", "run"]
 

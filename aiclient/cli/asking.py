@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import AIClientError, ConfigError, InvalidMessageError
-from ..functions import tool
 from ..media import audio, document, image, kind_of, video
+from ..tools.functions import tool
 from .terminal import note
 
 if TYPE_CHECKING:
     from ..messages import Part
-    from ..tooluse import AnyTool
+    from ..tools.use import AnyTool
 
 __all__ = ["files", "piped", "schema", "tools"]
 

@@ -8,12 +8,12 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
-from ..bulklines import Defaults
-from ..bulkrun import BulkRun, status
-from ..bulkrun import run as run_file
+from ..bulk.lines import Defaults
+from ..bulk.runs import BulkRun, status
+from ..bulk.runs import run as run_file
 from ..client import AsyncClient
 from ..errors import AIClientError, BudgetExceededError, ConfigError
-from ..expenses import shown
+from ..prices.expenses import shown
 from ..request import ChatOptions
 from .terminal import complain, note, put
 from .whom import made

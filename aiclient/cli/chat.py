@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from ..errors import AIClientError, ConfigError
-from ..expenses import NOTHING, expense_of_outcome, shown
 from ..history import load, save
 from ..messages import Message
-from ..sync import Client
+from ..prices.expenses import NOTHING, expense_of_outcome, shown
+from ..sync.client import Client
 from .terminal import complain, note, put
 from .whom import made
 

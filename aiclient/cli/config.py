@@ -10,7 +10,7 @@ from ..config.dotenv import with_env_file
 from ..config.environment import Variables
 from ..config.loading import effective
 from ..config.sources import Read, read
-from ..sync import Client
+from ..sync.client import Client
 from .terminal import put
 
 if TYPE_CHECKING:

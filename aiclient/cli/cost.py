@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
-from ..ledger import Ledger
-from ..ledger_rows import Report
+from ..ledger.ledger import Ledger
+from ..ledger.rows import Report
 from ..messages import Message
 from ..models import info
 from ..pricing import estimate

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Self
 from ..middleware.logging import Logging
 from ..middleware.retry import Retry
 from ..providers.openai_compatible import CompatibleProvider
-from ..sync import Client
+from ..sync.client import Client
 from ..testutil.faults import Fault, rate_limited
 from ..testutil.server import LoopbackServer
 from .terminal import put

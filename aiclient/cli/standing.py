@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from ..sync import Client
+from ..sync.client import Client
 from .terminal import put
 from .whom import made
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..client import AsyncClient
 from ..errors import ConfigError
-from ..sync import Client
+from ..sync.client import Client
 from .ask_environment import environment
 
 if TYPE_CHECKING:

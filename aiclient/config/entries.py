@@ -9,8 +9,8 @@ from attrs import evolve, frozen
 
 from .. import registry
 from ..errors import ConfigError, InvalidProviderError, MissingAPIKeyError
-from ..misfits import Path, Unfit
 from ..provider import Provider
+from ..schema.misfits import Path, Unfit
 from ..secrets import SecretStr
 from .making import Made, Maker
 from .model import LayerConfig, ProviderConfig

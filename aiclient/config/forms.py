@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, Unio
 
 from attrs import frozen
 
-from ..misfits import Path, Unfit
 from ..plugins import suggestion
+from ..schema.misfits import Path, Unfit
 from ..secrets import MASK, SecretStr
 from .references import discreet, looks_secret, revealed, with_masks
 
@@ -46,7 +46,7 @@ class Form:
 
 @functools.lru_cache(maxsize=512)
 def _reader(kind: Any) -> Any:
-    from ..structure import reader  # noqa: PLC0415  # most values are plain, and need none
+    from ..schema.structure import reader  # noqa: PLC0415  # most values are plain, and need none
 
     return reader(kind, closed=True)
 
@@ -78,7 +78,7 @@ class Plain(Form):
 
     def schema(self) -> Json:
         """Return the type's own."""
-        from ..schema import json_schema  # noqa: PLC0415  # for editors and documents only
+        from ..schema.schema import json_schema  # noqa: PLC0415  # for editors and documents only
 
         return json_schema(self.kind)
 

@@ -14,9 +14,9 @@ from .. import logs
 from ..context import DEFAULT_EXTRA_ATTEMPTS, Timeouts
 from ..errors import ConfigError
 from ..middleware.fallback import Fallback
-from ..misfits import Unfit
-from ..pricebooks import STANDARD, PriceBook, price_book
+from ..prices.books import STANDARD, PriceBook, price_book
 from ..provider import Middleware, Provider
+from ..schema.misfits import Unfit
 from .dotenv import with_env_file
 from .entries import entries_of
 from .environment import Variables

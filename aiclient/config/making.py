@@ -15,7 +15,7 @@ from attrs import frozen
 from ..attempt import chain
 from ..composition import is_provider
 from ..errors import ConfigError
-from ..misfits import Path, Unfit
+from ..schema.misfits import Path, Unfit
 from ..secrets import SecretStr
 from .references import discreet, expanded, secret_of
 

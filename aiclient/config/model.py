@@ -9,8 +9,8 @@ from typing import Any, Self
 from attrs import evolve, field, fields, frozen
 
 from ..errors import ConfigError
-from ..misfits import shown
 from ..plugins import suggestion
+from ..schema.misfits import shown
 from .forms import masked
 from .parts import layer_of
 from .problems import merged, outsized, problems_in, refuse

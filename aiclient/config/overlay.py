@@ -11,7 +11,7 @@ from typing import Any, Final
 from attrs import evolve
 
 from ..errors import ConfigError
-from ..misfits import Path
+from ..schema.misfits import Path
 from ..secrets import SecretStr
 from .environment import DEFAULT_RETRIES, Variables
 from .model import Config, LayerConfig, ProviderConfig

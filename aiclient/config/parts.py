@@ -10,13 +10,13 @@ from attrs import frozen
 
 from .. import registry
 from ..errors import Category, ConfigError
-from ..ledger import Ledger
+from ..ledger.ledger import Ledger
 from ..middleware._metric import MetricsCollector
 from ..middleware._targets import Target
 from ..middleware.fetch_media import Fetches
-from ..misfits import Path
 from ..plugins import Names, suggestion
 from ..provider import Middleware, Provider
+from ..schema.misfits import Path
 from ..store import Store
 from .forms import Form, Json, Object, Option, Plain, Problem
 from .signatures import Special, options_of
@@ -40,7 +40,7 @@ COLLECTORS: Final = Names(
         "prometheus": "aiclient.middleware:PrometheusMetrics",
     },
 )
-FETCHERS: Final = Names("fetcher", "aiclient.fetchers", {"https": "aiclient.fetching:MediaFetcher"})
+FETCHERS: Final = Names("fetcher", "aiclient.fetchers", {"https": "aiclient.net.fetching:MediaFetcher"})
 
 
 def layer_of(item: Any) -> tuple[str, Any] | None:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from ..errors import ConfigError
-from ..misfits import Path, shown
 from ..plugins import suggestion
+from ..schema.misfits import Path, shown
 from .forms import Problem
 from .parts import layer_of
 from .shape import aliased, kind_and_model, root

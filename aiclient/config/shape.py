@@ -12,12 +12,12 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 from attrs import frozen
 
 from .. import logs, registry
-from ..bounds import Bounds
 from ..errors import ConfigError
-from ..limits import Limit
-from ..misfits import Path
+from ..ledger.limits import Limit
 from ..plugins import suggestion
 from ..providers.services import SERVICES
+from ..schema.bounds import Bounds
+from ..schema.misfits import Path
 from .forms import Form, Json, Object, Option, Plain, Problem, Switch
 from .parts import LAYERS, SPECIAL, layer_options
 from .signatures import options_of

@@ -17,12 +17,12 @@ from decimal import Decimal
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
 from ..context import Timeouts
-from ..docstrings import parameters_of
-from ..jsonvalues import to_json
-from ..limits import Limit
+from ..ledger.limits import Limit
+from ..net.transport import HTTPLimits
 from ..request import PromptCache, Reasoning, ResponseFormat, Tool, ToolChoice
+from ..schema.docstrings import parameters_of
+from ..schema.jsonvalues import to_json
 from ..secrets import SecretStr
-from ..transport import HTTPLimits
 from .forms import Form, Headers, Option, Plain, Secret
 from .timing import Duration
 

@@ -15,7 +15,7 @@ from attrs import frozen
 
 from .. import jsontext
 from ..errors import AIClientWarning, ConfigError
-from ..misfits import shown
+from ..schema.misfits import shown
 from .model import Config
 from .references import concealed, inline_secrets
 from .yamlfile import read_yaml

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import fields, frozen
 
 from ..context import Timeouts
-from ..misfits import Path
 from ..plugins import suggestion
+from ..schema.misfits import Path
 from .forms import Form, Json, Problem
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from .model import Config
 
 if TYPE_CHECKING:
     from ..client import AsyncClient
-    from ..loopthread import Job
-    from ..sync import Client
+    from ..sync.client import Client
+    from ..sync.loopthread import Job
 
 __all__ = ["Watcher", "watch"]
 

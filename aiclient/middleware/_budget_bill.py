@@ -9,14 +9,14 @@ from typing import Final
 from attrs import evolve
 
 from ..attempt import journalled
-from ..books import Line
-from ..charges import charge
 from ..composition import destinations
 from ..context import CallContext
 from ..ends import End
-from ..ledger_rows import Spent
-from ..money import NOTHING, Amount, micros
-from ..periods import day_of
+from ..ledger.books import Line
+from ..ledger.money import NOTHING, Amount, micros
+from ..ledger.periods import day_of
+from ..ledger.rows import Spent
+from ..prices.charges import charge
 from ..provider import Provider
 from ..request import AnyRequest, ChatRequest
 from ..response import NO_USAGE, Attempt, ChatResponse

@@ -8,14 +8,14 @@ import os
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from ..books import Booking, Line
 from ..clock import Clock
 from ..context import CallContext, CallEvent
 from ..ends import End
 from ..gate import uninterrupted
-from ..ledger import Ledger
-from ..limits import Account, BudgetAlert, Cap, Limit, account_of
-from ..pricebooks import TABLE
+from ..ledger.books import Booking, Line
+from ..ledger.ledger import Ledger
+from ..ledger.limits import Account, BudgetAlert, Cap, Limit, account_of
+from ..prices.books import TABLE
 from ..provider import Provider
 from ..request import AnyRequest
 from ..response import Attempt, CallWarning

@@ -9,8 +9,8 @@ from attrs import evolve, frozen
 
 from ..composition import destinations, providers_in
 from ..errors import ConfigError
+from ..ledger.money import Amount, micros
 from ..models import find
-from ..money import Amount, micros
 from ..pricing import ceiling
 from ..provider import Layered, Provider, ProviderInfo
 from ..request import AnyRequest, ChatRequest
@@ -18,7 +18,7 @@ from ..response import Usage
 from ..tokens import TokenCounter, count
 
 if TYPE_CHECKING:
-    from ..pricebooks import PriceBook
+    from ..prices.books import PriceBook
 
 __all__ = ["Quote", "Quotes", "unknown_price"]
 

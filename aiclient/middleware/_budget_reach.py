@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from ..ends import interrupted
 from ..errors import BudgetExceededError
-from ..money import Amount
+from ..ledger.money import Amount
 
 if TYPE_CHECKING:
-    from ..books import Booking
     from ..chunks import ChatStreamChunk
     from ..clock import Clock
-    from ..ledger import Ledger
-    from ..limits import Account
+    from ..ledger.books import Booking
+    from ..ledger.ledger import Ledger
+    from ..ledger.limits import Account
 
 __all__ = ["Reach"]
 

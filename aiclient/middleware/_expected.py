@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol, cast, get_args, get_origin
 
 from ..errors import AIClientError, ConfigError, ResponseValidationError
-from ..misfits import Path, Unfit, choices, parsed, shown
 from ..response import ChatResponse
-from ..structure import reader
+from ..schema.misfits import Path, Unfit, choices, parsed, shown
+from ..schema.structure import reader
 
 __all__ = ["Expected", "expected"]
 

@@ -13,11 +13,11 @@ from ..composition import Destination
 from ..context import CallContext, CallEvent
 from ..errors import ConfigError
 from ..gate import Alarm, uninterrupted
-from ..ledger import Funds, Ledger
-from ..limits import ALERTS, BudgetAlert, Limit, account_of
+from ..ledger.ledger import Funds, Ledger
+from ..ledger.limits import ALERTS, BudgetAlert, Limit, account_of
+from ..ledger.money import dollars
+from ..ledger.periods import Period
 from ..logs import correlation_id
-from ..money import dollars
-from ..periods import Period
 from ..provider import Layer, Provider, Q, R, observed
 from ..stream import ChatStream
 from ..tokens import TokenCounter

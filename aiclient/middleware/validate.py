@@ -11,11 +11,11 @@ from ..context import CallContext, CallEvent
 from ..ends import End
 from ..errors import ConfigError, ResponseValidationError, UnsupportedFeatureError
 from ..messages import Message
-from ..misfits import Unfit
 from ..opening import collect, replay
 from ..provider import Layer, Provider, observed
 from ..request import ChatRequest
 from ..response import CallWarning, ChatResponse
+from ..schema.misfits import Unfit
 from ..stream import ChatStream
 from ._expected import expected
 from ._options import whole

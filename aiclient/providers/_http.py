@@ -19,12 +19,12 @@ from ..credentials import ApiKey
 from ..dryrun import redacted
 from ..errors import AIClientError, InvalidModelError, UnsupportedFeatureError
 from ..messages import Message
+from ..net.transport import HTTPLimits
 from ..provider import ProviderInfo, begin
 from ..request import AnyRequest, ChatRequest, EmbeddingRequest, HTTPCall, check
 from ..response import CallWarning, ChatResponse, EmbeddingResponse, Usage
 from ..secrets import MASK, SecretStr
 from ..stream import ChatStream
-from ..transport import HTTPLimits
 from ..wire.codec import ChatWire, EmbeddingWire, Encoded
 from ..wire.headers import HeaderFacts
 from ._endpoint import Endpoint

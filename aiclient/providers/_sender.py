@@ -15,10 +15,10 @@ from ..credentials import ApiKey, vendor_of
 from ..errors import AIClientError, ConfigError, MissingAPIKeyError
 from ..http import HTTP, Exchange, Head
 from ..keyforms import doubts
+from ..net.transport import HTTPLimits
 from ..redaction import known
 from ..request import HTTPCall
 from ..secrets import SecretStr
-from ..transport import HTTPLimits
 from ..wire.failures import failure
 from ..wire.headers import HeaderFacts, facts
 from ._endpoint import Endpoint

@@ -11,9 +11,9 @@ from attrs import evolve
 from ..abilities import ListedModel
 from ..context import Timeouts
 from ..credentials import ApiKey, KeySource
+from ..net.transport import HTTPLimits
 from ..request import ChatRequest
 from ..secrets import SecretStr
-from ..transport import HTTPLimits
 from ..wire.anthropic import ANTHROPIC, AnthropicWire
 from ..wire.anthropic_models import decode_models, encode_models
 from ._endpoint import Endpoint

@@ -19,9 +19,9 @@ from ..context import Timeouts
 from ..credentials import ApiKey, KeySource
 from ..errors import ConfigError
 from ..keyforms import doubts
+from ..net.transport import HTTPLimits
 from ..request import ChatRequest, EmbeddingRequest
 from ..secrets import SecretStr
-from ..transport import HTTPLimits
 from ..wire.codec import Encoded
 from ..wire.openai_chat import OpenAIChat
 from ..wire.openai_embeddings import OpenAIEmbeddings

@@ -17,9 +17,9 @@ from ..credentials import ApiKey, KeySource
 from ..errors import BadRequestError, ConfigError
 from ..http import Head
 from ..keyforms import aws_doubts
+from ..net.transport import HTTPLimits
 from ..request import ChatRequest, HTTPCall
 from ..secrets import SecretStr
-from ..transport import HTTPLimits
 from ..wire.amazon import amazon_name, amazon_status
 from ..wire.complaints import Complaint
 from ..wire.converse import ConverseWire

@@ -9,8 +9,8 @@ from typing import Any, Final
 from ..abilities import ListedModel
 from ..context import Timeouts
 from ..credentials import ApiKey, KeySource
+from ..net.transport import HTTPLimits
 from ..request import ChatRequest
-from ..transport import HTTPLimits
 from ..wire.cohere import CohereChat
 from ..wire.cohere_embeddings import CohereEmbeddings
 from ..wire.cohere_models import LONGEST_TEXT, decode_models, decode_tokens, encode_models, encode_tokens, texts_of

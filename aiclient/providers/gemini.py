@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Final
 from ..abilities import ListedModel
 from ..context import Timeouts
 from ..credentials import ApiKey, KeySource
+from ..net.transport import HTTPLimits
 from ..request import ChatRequest
 from ..secrets import SecretStr
-from ..transport import HTTPLimits
 from ..wire.gemini import GeminiWire
 from ..wire.gemini_embeddings import GeminiEmbeddings
 from ..wire.gemini_tokens import decode_count, decode_models, encode_models

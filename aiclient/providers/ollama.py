@@ -9,7 +9,7 @@ from typing import Any, Final
 from ..abilities import ListedModel
 from ..context import Timeouts
 from ..credentials import ApiKey, KeySource
-from ..transport import HTTPLimits
+from ..net.transport import HTTPLimits
 from ..wire.ollama import OllamaChat, OllamaEmbeddings, decode_models, encode_models
 from ._endpoint import Endpoint
 from ._http import HTTPProvider

@@ -10,8 +10,8 @@ from ..abilities import ListedModel
 from ..context import Timeouts
 from ..credentials import ApiKey, KeySource
 from ..errors import ConfigError, UnsupportedFeatureError
+from ..net.transport import HTTPLimits
 from ..request import ChatRequest
-from ..transport import HTTPLimits
 from ..wire.openai_chat import OpenAIChat
 from ..wire.openai_embeddings import OpenAIEmbeddings
 from ..wire.openai_models import decode_model, decode_models, encode_model, encode_models

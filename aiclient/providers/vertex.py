@@ -17,9 +17,9 @@ from attrs import evolve
 from ..context import Timeouts
 from ..credentials import ApiKey
 from ..errors import ConfigError
+from ..net.transport import HTTPLimits
 from ..request import ChatRequest, EmbeddingRequest
 from ..secrets import SecretStr
-from ..transport import HTTPLimits
 from ..wire.anthropic import VERTEX, AnthropicWire
 from ..wire.codec import ChatWire, Encoded
 from ..wire.gemini import GeminiWire

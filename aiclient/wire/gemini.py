@@ -13,9 +13,9 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from ..errors import InvalidRequestError, UnsupportedFeatureError
-from ..lowering import lowered
 from ..request import ChatOptions, ChatRequest, HTTPCall, ResponseFormat, Tool, ToolChoice
 from ..response import ChatResponse
+from ..schema.lowering import lowered
 from .codec import Encoded
 from .gemini_answer import decode_answer
 from .gemini_contents import ContentsEncoder, is_older

@@ -11,9 +11,9 @@ from typing import Any
 
 from ..chunks import Fold
 from ..errors import InvalidRequestError, ProtocolError
-from ..lowering import lowered
 from ..request import ChatOptions, ChatRequest, HTTPCall, PromptCache, ResponseFormat, Tool, ToolChoice
 from ..response import ChatResponse
+from ..schema.lowering import lowered
 from .codec import Encoded
 from .efforts import effort_word
 from .jsons import dumps

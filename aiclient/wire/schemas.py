@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..lowering import Lowered, lowered
 from ..request import ResponseFormat, Tool
+from ..schema.lowering import Lowered, lowered
 from .notes import Notes
 
 __all__ = ["format_schema", "tool_schema"]

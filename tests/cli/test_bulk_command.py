@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from aiclient.bulkrun import BulkRun
+from aiclient.bulk.runs import BulkRun
 from aiclient.cli import main
 from aiclient.cli.bulk import _Bar
 from aiclient.testutil import LoopbackServer

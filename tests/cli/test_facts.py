@@ -9,7 +9,7 @@ import pytest
 
 from aiclient import AsyncClient
 from aiclient.cli import main
-from aiclient.ledger import Ledger
+from aiclient.ledger.ledger import Ledger
 from aiclient.middleware import Budget
 from aiclient.sqlite_store import SQLiteStore
 from aiclient.testutil import LoopbackServer, MockProvider

@@ -21,8 +21,8 @@ COVERED = {
         "tests/middleware/test_single_flight.py::test_a_cancellation_of_one_at_any_step_does_not_touch_the_others",
     ),
     92: (
-        "tests/test_sync.py::test_an_interrupted_call_is_cancelled_before_the_interruption_goes_on",
-        "tests/test_sync.py::test_an_interrupted_stream_ends_as_cancelled",
+        "tests/sync/test_client.py::test_an_interrupted_call_is_cancelled_before_the_interruption_goes_on",
+        "tests/sync/test_client.py::test_an_interrupted_stream_ends_as_cancelled",
     ),
     93: (
         "tests/middleware/test_hooks.py::test_a_hook_that_fails_is_logged_and_changes_nothing",
@@ -49,9 +49,9 @@ COVERED = {
         "tests/middleware/test_single_flight.py::test_an_error_is_not_kept_for_those_who_come_later",
     ),
     105: (
-        "tests/test_connections.py::test_two_loops_in_two_threads_have_connections_of_their_own",
-        "tests/test_connections.py::test_a_forked_child_opens_connections_of_its_own_and_leaves_the_parents_alone",
-        "tests/test_sync.py::test_a_forked_child_gets_a_thread_of_its_own",
+        "tests/net/test_connections.py::test_two_loops_in_two_threads_have_connections_of_their_own",
+        "tests/net/test_connections.py::test_a_forked_child_opens_connections_of_its_own_and_leaves_the_parents_alone",
+        "tests/sync/test_client.py::test_a_forked_child_gets_a_thread_of_its_own",
     ),
     106: ("tests/test_client.py::test_a_call_in_flight_finishes_on_the_chain_it_began_with",),
     115: (

@@ -25,7 +25,7 @@ from aiclient.errors import (
     ServerError,
     TimeoutError,
 )
-from aiclient.limits import account_of
+from aiclient.ledger.limits import account_of
 from aiclient.messages import Message
 from aiclient.middleware import (
     Budget,

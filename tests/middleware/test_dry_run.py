@@ -19,7 +19,7 @@ from aiclient.opening import collect
 from aiclient.provider import Layer, observed, opened
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest, HTTPCall
 from aiclient.response import NO_USAGE, CallWarning, ChatResponse
-from aiclient.sync import Client
+from aiclient.sync.client import Client
 from aiclient.testutil.mock import MockProvider
 
 pytestmark = pytest.mark.anyio

@@ -21,7 +21,7 @@ from aiclient.opening import collect
 from aiclient.provider import Layer, opened
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest
 from aiclient.response import ChatResponse, EmbeddingResponse
-from aiclient.sync import Client
+from aiclient.sync.client import Client
 from aiclient.testutil.mock import MockProvider
 
 pytestmark = pytest.mark.anyio

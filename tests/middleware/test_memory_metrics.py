@@ -22,7 +22,7 @@ from aiclient.middleware import (
 )
 from aiclient.pricing import DictPrices
 from aiclient.response import Attempt, Usage
-from aiclient.sync import Client
+from aiclient.sync.client import Client
 from aiclient.testutil.clock import FakeClock
 from aiclient.testutil.mock import MockProvider
 

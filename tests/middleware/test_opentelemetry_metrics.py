@@ -16,7 +16,7 @@ from aiclient.opening import collect
 from aiclient.pricing import DictPrices
 from aiclient.provider import opened
 from aiclient.request import ChatOptions, ChatRequest
-from aiclient.sync import Client
+from aiclient.sync.client import Client
 from aiclient.testutil.mock import MockProvider
 
 pytestmark = pytest.mark.anyio

@@ -30,7 +30,7 @@ from aiclient.pricing import DictPrices
 from aiclient.provider import Layer, opened
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest
 from aiclient.response import CallWarning, ChatResponse, EmbeddingResponse
-from aiclient.sync import Client
+from aiclient.sync.client import Client
 from aiclient.testutil.mock import MockProvider
 
 pytestmark = pytest.mark.anyio

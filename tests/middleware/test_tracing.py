@@ -40,7 +40,7 @@ from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest, Reasoni
 from aiclient.response import ChatResponse, Choice, Cost, Usage
 from aiclient.secrets import SecretStr
 from aiclient.stream import ChatStream
-from aiclient.sync import Client
+from aiclient.sync.client import Client
 from aiclient.testutil.clock import FakeClock
 from aiclient.testutil.mock import MockProvider
 

@@ -33,7 +33,7 @@ from aiclient.pricing import DictPrices
 from aiclient.provider import Layer, observed, opened
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest
 from aiclient.response import ChatResponse, Choice
-from aiclient.sync import Client
+from aiclient.sync.client import Client
 from aiclient.testutil import fixtures
 from aiclient.testutil.clock import FakeClock
 from aiclient.testutil.mock import MockProvider

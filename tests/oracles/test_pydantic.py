@@ -11,11 +11,11 @@ from typing import Annotated
 import pytest
 from jsonschema import Draft202012Validator
 
-from aiclient.jsonvalues import to_json
-from aiclient.lowering import lowered
-from aiclient.misfits import Unfit
-from aiclient.schema import json_schema
-from aiclient.structure import reader
+from aiclient.schema.jsonvalues import to_json
+from aiclient.schema.lowering import lowered
+from aiclient.schema.misfits import Unfit
+from aiclient.schema.schema import json_schema
+from aiclient.schema.structure import reader
 
 pydantic = pytest.importorskip("pydantic", reason="pydantic comes with the `oracles` extra")
 annotated_types = pytest.importorskip("annotated_types", reason="annotated-types comes with the `oracles` extra")

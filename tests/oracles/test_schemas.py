@@ -12,9 +12,9 @@ from uuid import UUID
 
 import pytest
 
-from aiclient.bounds import Bounds
-from aiclient.lowering import lowered
-from aiclient.schema import json_schema
+from aiclient.schema.bounds import Bounds
+from aiclient.schema.lowering import lowered
+from aiclient.schema.schema import json_schema
 
 
 @dataclasses.dataclass

@@ -1,32 +1,32 @@
 """Never more than there is, never twice, never lost, never told to the wrong one."""
 
-BALANCE = "tests/test_balance.py::"
-STORE = "tests/test_ledger_store.py::"
-LEDGER = "tests/test_ledger.py::"
+BALANCE = "tests/ledger/test_balance.py::"
+STORE = "tests/ledger/test_store_books.py::"
+LEDGER = "tests/ledger/test_ledger.py::"
 BUDGET = "tests/middleware/test_budget.py::"
 STREAMS = "tests/middleware/test_budget_streams.py::"
 
 SABOTAGE = [
     (
-        "balance.py",
+        "ledger/balance.py",
         "cap.of(self.spent) + cap.of(self.reserved) + asked > cap.amount",
         "cap.of(self.spent) + asked > cap.amount",
         BUDGET + "test_a_hundred_calls_at_once_against_a_budget_for_ten_admit_exactly_ten",
     ),
     (
-        "balance.py",
+        "ledger/balance.py",
         "        if identity in self._settled:\n            return False\n",
         "",
         BALANCE + "test_a_second_settling_changes_nothing",
     ),
     (
-        "balance.py",
+        "ledger/balance.py",
         "if spent >= mark.reached and mark not in self._fired:",
         "if spent >= mark.reached:",
         BUDGET + "test_alerts_are_told_once_under_concurrency",
     ),
     (
-        "books.py",
+        "ledger/books.py",
         (
             "                    for done in booking.lines[:place]:\n"
             "                        self._balances[done.key].release(booking.id)\n"
@@ -35,25 +35,25 @@ SABOTAGE = [
         LEDGER + "test_all_lines_are_reserved_or_none",
     ),
     (
-        "shelf.py",
+        "ledger/shelf.py",
         "                done = fresh  # what",
         "                done = True  # what",
         STORE + "test_what_one_ledger_remembers_decides_nothing_when_another_has_changed_it",
     ),
     (
-        "shelf.py",
+        "ledger/shelf.py",
         "return await uninterrupted(self._tried(entry, change))",
         "return await self._tried(entry, change)",
         STORE + "test_a_cancellation_of_a_call_at_any_step_leaves_nothing_reserved",
     ),
     (
-        "store_books.py",
+        "ledger/store_books.py",
         "            self._shelf.owe(self._entry(line.account, line.key, now).key, later)\n",
         "",
         STORE + "test_what_cannot_be_written_at_the_end_of_a_call_is_written_once_when_the_store_is_back[before]",
     ),
     (
-        "ledger.py",
+        "ledger/ledger.py",
         "            new = [attempt for attempt in journal if attempt.number not in seen]\n",
         "            new = list(journal)\n",
         BUDGET + "test_two_budgets_around_one_call_count_it_once",

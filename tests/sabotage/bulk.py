@@ -1,78 +1,78 @@
 """Many calls: the bound, the input's pace, the tasks, and no outcome that is lost."""
 
-TESTS = "tests/test_bulk.py::"
+TESTS = "tests/bulk/test_mapping.py::"
 
 SABOTAGE = [
     (
-        "bulk.py",
+        "bulk/mapping.py",
         "self._hired < self._concurrency and ",
         "",
         TESTS + "test_the_input_is_read_only_when_a_place_is_free",
     ),
     (
-        "bulk.py",
+        "bulk/mapping.py",
         "            await uninterrupted(_ended(self._workers))\n",
         "            pass\n",
         TESTS + "test_raise_cancels_the_others_and_raises_the_failure_with_the_place_of_its_item",
     ),
     (
-        "bulk.py",
+        "bulk/mapping.py",
         " or isinstance(error, ClientClosedError)",
         "",
         TESTS + "test_a_closed_client_ends_the_batch_instead_of_failing_an_endless_input_for_ever",
     ),
     (
-        "bulk.py",
+        "bulk/mapping.py",
         "                    worker.result()  # an",
         "                    pass  # an",
         TESTS + "test_an_interruption_in_a_call_goes_through_and_ends_the_others",
     ),
     (
-        "bulk.py",
+        "bulk/mapping.py",
         "if self._async is not None and self._ours else None",
         "if False else None",
         TESTS + "test_an_async_input_that_was_made_here_is_closed_when_it_ends_early",
     ),
     (
-        "syncbulk.py",
+        "sync/bulk.py",
         "            self._orders.put(lambda: listener.tell(progress))\n",
         "            listener.tell(progress)\n",
-        "tests/test_syncbulk.py::test_the_input_is_read_and_the_progress_told_in_the_callers_thread",
+        "tests/sync/test_bulk.py::test_the_input_is_read_and_the_progress_told_in_the_callers_thread",
     ),
     (
-        "bulkjournal.py",
+        "bulk/journal.py",
         "        os.ftruncate(self._fd, begins)\n        return begins\n",
         "        return begins\n",
-        "tests/test_bulkjournal.py::test_a_torn_last_line_is_cut_off_wherever_it_was_torn",
+        "tests/bulk/test_journal.py::test_a_torn_last_line_is_cut_off_wherever_it_was_torn",
     ),
     (
-        "bulkjournal.py",
+        "bulk/journal.py",
         "        with contextlib.suppress(OSError):\n            os.ftruncate(self._fd, self._end)\n",
         "",
-        "tests/test_bulkjournal.py::test_a_disk_that_is_full_is_a_typed_error_and_leaves_no_half_line",
+        "tests/bulk/test_journal.py::test_a_disk_that_is_full_is_a_typed_error_and_leaves_no_half_line",
     ),
     (
-        "bulkjournal.py",
+        "bulk/journal.py",
         "        self._left[place] -= 1\n",
         "",
-        "tests/test_bulkrun.py::test_equal_lines_have_a_result_each",
+        "tests/bulk/test_runs.py::test_equal_lines_have_a_result_each",
     ),
     (
-        "bulkrun.py",
+        "bulk/runs.py",
         "    if left:\n        raise ConfigError(",
         "    if False:\n        raise ConfigError(",
-        "tests/test_bulkrun.py::test_results_of_another_input_are_not_mixed_with_these",
+        "tests/bulk/test_runs.py::test_results_of_another_input_are_not_mixed_with_these",
     ),
     (
-        "bulkrun.py",
+        "bulk/runs.py",
         "                if self._under_way == 1:\n                    raise\n                del error\n",
         "                raise error\n",
-        "tests/test_bulkrun.py::test_what_does_not_fit_beside_the_others_waits_for_them",
+        "tests/bulk/test_runs.py::test_what_does_not_fit_beside_the_others_waits_for_them",
     ),
     (
-        "bulkrun.py",
+        "bulk/runs.py",
         "client = _held_to(client, limit - before.usd)",
         "client = _held_to(client, limit)",
-        "tests/test_bulkrun.py::test_the_budget_holds_over_all_runs_and_a_larger_one_goes_on",
+        "tests/bulk/test_runs.py::test_the_budget_holds_over_all_runs_and_a_larger_one_goes_on",
     ),
 ]

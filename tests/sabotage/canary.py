@@ -46,7 +46,7 @@ SABOTAGE = [
         ASKED,
     ),
     (
-        "sync.py",
+        "sync/client.py",
         "        del prompt  # a traceback that shows local variables would show it\n",
         "",
         ASKED,

@@ -1,8 +1,8 @@
 """Fetching media: only from public addresses, by the address that was checked, a few times, within size and time."""
 
-FETCHING = "fetching.py"
-ADDRESSES = "addresses.py"
-HERE = "tests/test_fetching.py::"
+FETCHING = "net/fetching.py"
+ADDRESSES = "net/addresses.py"
+HERE = "tests/net/test_fetching.py::"
 
 SABOTAGE = [
     (
@@ -39,13 +39,13 @@ SABOTAGE = [
         ADDRESSES,
         "    if found not in _PUBLIC_V6:\n",
         "    if False:\n",
-        "tests/test_addresses.py::test_no_ipv4_address_is_let_through_in_the_disguise_of_ipv6",
+        "tests/net/test_addresses.py::test_no_ipv4_address_is_let_through_in_the_disguise_of_ipv6",
     ),
     (
-        "webplaces.py",
+        "net/places.py",
         '    if "@" in parts.netloc:\n',
         "    if False:\n",
-        "tests/test_webplaces.py::test_what_may_not_be_fetched_from_is_refused[https://user@a.test/]",
+        "tests/net/test_places.py::test_what_may_not_be_fetched_from_is_refused[https://user@a.test/]",
     ),
     (
         "http.py",

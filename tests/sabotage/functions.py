@@ -1,23 +1,23 @@
 """Functions as tools: what a model must not get past, and what must not wait for a function that hangs."""
 
-FUNCTIONS = "tests/test_functions.py::"
+FUNCTIONS = "tests/tools/test_functions.py::"
 WORKER = "tests/test_worker.py::"
 
 SABOTAGE = [
     (
-        "functions.py",
+        "tools/functions.py",
         "    if len(text) > _LONGEST:",
         "    if False:",
         FUNCTIONS + "test_hostile_arguments_are_told_in_words_a_model_can_act_on_and_nothing_is_called",
     ),
     (
-        "functions.py",
+        "tools/functions.py",
         "            if arguments.name != self.name:",
         "            if False:",
         FUNCTIONS + "test_a_call_of_another_tool_is_a_mistake_of_the_program",
     ),
     (
-        "structure.py",
+        "schema/structure.py",
         "            if len(problems) >= MOST:",
         "            if False:",
         FUNCTIONS + "test_what_is_wrong_a_million_times_is_not_read_to_the_end",

@@ -60,9 +60,9 @@ SABOTAGE = [
         SINKS + "test_a_full_file_is_moved_aside_and_so_many_are_kept",
     ),
     (
-        "http_logs.py",
+        "net/logs.py",
         "    if record.levelno >= logging.INFO and _ours.get()",
         "    if record.levelno >= logging.INFO and False",
-        "tests/test_http_logs.py::test_the_url_of_an_exchange_through_a_callers_client_is_not_printed",
+        "tests/net/test_logs.py::test_the_url_of_an_exchange_through_a_callers_client_is_not_printed",
     ),
 ]

@@ -30,7 +30,7 @@ SABOTAGE = [
         TESTS + "test_further_choices_do_not_grow_into_the_value",
     ),
     (
-        "syncstream.py",
+        "sync/stream.py",
         "None if growing is None else growing.fresh()",
         "growing",
         TESTS + "test_a_sync_reader_sees_the_value_of_the_chunks_it_has_read",

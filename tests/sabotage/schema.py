@@ -1,43 +1,43 @@
 """Schemas: what a reader must refuse, what a service must not be sent, and what must not be lost in silence."""
 
-SCHEMA = "tests/test_schema.py::"
-LOWERING = "tests/test_lowering.py::"
-BOUNDS = "tests/test_bounds.py::"
+SCHEMA = "tests/schema/test_schema.py::"
+LOWERING = "tests/schema/test_lowering.py::"
+BOUNDS = "tests/schema/test_bounds.py::"
 WIRES = "tests/wire/test_schemas.py::"
 
 SABOTAGE = [
     (
-        "structure.py",
+        "schema/structure.py",
         "    if closed and any(name not in present for name in value):",
         "    if False:",
         SCHEMA + "test_a_reader_that_is_closed_refuses_what_the_schema_does_not_allow",
     ),
     (
-        "structure.py",
+        "schema/structure.py",
         "        if value[name] is None and not member.required and not admits_null(member.kind):",
         "        if value[name] is None and not member.required:",
         SCHEMA + "test_null_stands_for_not_given_where_a_key_has_a_default_and_the_type_has_no_null",
     ),
     (
-        "structure.py",
+        "schema/structure.py",
         "        if problems := problems_of(found, limits):",
         "        if problems := problems_of(found, {}):",
         BOUNDS + "test_a_value_beyond_its_bounds_does_not_fit",
     ),
     (
-        "jsontypes.py",
+        "schema/jsontypes.py",
         "    if not number.is_finite() or abs(number.adjusted()) > _LARGEST:",
         "    if not number.is_finite():",
         SCHEMA + "test_a_reader_that_is_closed_refuses_what_the_schema_does_not_allow",
     ),
     (
-        "lowering.py",
+        "schema/lowering.py",
         "        return described(out, told)",
         "        return out",
         LOWERING + "test_each_service_gets_what_it_takes_and_the_description_tells_the_rest",
     ),
     (
-        "lowering.py",
+        "schema/lowering.py",
         '                self.problems.append(f"{path} is an object with keys of any name")',
         "                pass",
         LOWERING + "test_what_a_service_could_not_follow_is_said",

@@ -1,6 +1,6 @@
 """Sessions: turns that come back, a history that is a conversation, money that holds, nothing that is silently 0."""
 
-TESTS = "tests/test_session.py::"
+TESTS = "tests/session/test_session.py::"
 
 SABOTAGE = [
     (
@@ -43,36 +43,36 @@ SABOTAGE = [
         "conversation.py",
         "        after_fork(self, Conversation._nobodys_turn)\n",
         "",
-        "tests/test_syncsession.py::test_a_forked_child_waits_for_no_turn_of_its_parent",
+        "tests/sync/test_session.py::test_a_forked_child_waits_for_no_turn_of_its_parent",
     ),
     (
-        "sessionstate.py",
+        "session/state.py",
         "            layers = (*layers, self.budget)\n",
         "            pass\n",
         TESTS + "test_items_at_once_never_spend_more_than_the_budget",
     ),
     (
-        "sessionstate.py",
+        "session/state.py",
         "max(Decimal(0), setup.budget_usd - setup.spent_usd)",
         "setup.budget_usd",
-        "tests/test_session_saving.py::test_what_was_spent_before_is_spent_after",
+        "tests/session/test_saving.py::test_what_was_spent_before_is_spent_after",
     ),
     (
-        "sessionbook.py",
+        "session/book.py",
         "            self._due = [waiting for waiting in self._due if waiting not in reached]\n",
         "",
         TESTS + "test_alerts_come_once_each_in_order_to_plain_and_async_callbacks",
     ),
     (
-        "sessionbook.py",
+        "session/book.py",
         "            context.observe(_Late(book, number, row, context).see)\n",
         "            pass\n",
         TESTS + "test_an_exchange_that_outlives_its_request_is_added_to_its_row_when_it_ends",
     ),
     (
-        "sessionrecord.py",
+        "session/record.py",
         "evolve(self.options, extra={})",
         "self.options",
-        "tests/test_session_saving.py::test_extra_settings_are_left_out_because_they_may_be_secret_and_can_be_given_again",
+        "tests/session/test_saving.py::test_extra_settings_are_left_out_because_they_may_be_secret_and_can_be_given_again",
     ),
 ]

@@ -1,7 +1,7 @@
 """The loop with tools: what is never called, and what is left when it ends."""
 
-LOOP, USE = "toolloop.py", "tooluse.py"
-TESTS = "tests/test_toolloop.py::"
+LOOP, USE = "tools/loop.py", "tools/use.py"
+TESTS = "tests/tools/test_loop.py::"
 
 SABOTAGE = [
     (
@@ -66,7 +66,7 @@ SABOTAGE = [
         TESTS + "test_the_text_of_a_tool_error_is_for_the_model",
     ),
     (
-        "toolstream.py",
+        "tools/stream.py",
         "        if not self._entered:\n",
         "        if False:\n",
         TESTS + "test_without_async_with_a_run_is_refused_and_nothing_is_sent",

@@ -59,9 +59,9 @@ SABOTAGE = [
         TESTS + "test_what_a_schema_finds_wrong_is_told_in_its_own_words",
     ),
     (
-        "unions.py",
+        "schema/unions.py",
         "    if key not in seen:\n",
         "    if True:\n",
-        "tests/test_structure.py::test_nested_unions_take_no_exponential_time",
+        "tests/schema/test_structure.py::test_nested_unions_take_no_exponential_time",
     ),
 ]

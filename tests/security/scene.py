@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 import aiclient
 from aiclient import logs
-from aiclient.ledger import Ledger
+from aiclient.ledger.ledger import Ledger
 from aiclient.middleware import (
     Budget,
     Logging,

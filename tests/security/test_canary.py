@@ -12,7 +12,7 @@ import pytest
 
 from aiclient import AsyncClient, Client, SQLiteStore, errors
 from aiclient.cli import main
-from aiclient.ledger import Ledger
+from aiclient.ledger.ledger import Ledger
 from aiclient.middleware import (
     Budget,
     Cache,

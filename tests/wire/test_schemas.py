@@ -13,12 +13,12 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from aiclient.bounds import Bounds
 from aiclient.errors import UnsupportedFeatureError
-from aiclient.lowering import lowered
 from aiclient.messages import Message
 from aiclient.request import ChatOptions, ChatRequest, ResponseFormat, Tool
-from aiclient.schema import json_schema
+from aiclient.schema.bounds import Bounds
+from aiclient.schema.lowering import lowered
+from aiclient.schema.schema import json_schema
 from aiclient.wire.anthropic import AnthropicWire
 from aiclient.wire.cohere import CohereChat
 from aiclient.wire.converse import ConverseWire

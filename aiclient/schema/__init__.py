@@ -1,0 +1,1 @@
+"""Types as JSON schemas and JSON as values of types, and schemas in the dialects of services."""

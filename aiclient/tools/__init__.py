@@ -1,0 +1,1 @@
+"""Functions as tools of a model, and the loop that uses them."""
