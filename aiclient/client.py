@@ -327,7 +327,7 @@ class AsyncClient:
         on_progress: OnProgress | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
     ) -> BulkResult[Prompt, ChatResponse]:
-        """Send many prompts, at most `concurrency` at once; return an outcome for each, in order. See `aiclient.bulk.mapping.map`.
+        """Send many prompts, at most `concurrency` at once; return an outcome for each, in order. See `bulk.mapping.map`.
 
         With `checkpoint`, a file, each answer is written there as it comes, and what is there already is not asked again: a
         batch that was killed is begun again with the same prompts. For more answers than memory holds see `aiclient.bulk.runs`.

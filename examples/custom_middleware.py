@@ -5,8 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from aiclient import Client, Layer, Provider, observed
-from aiclient import End
+from aiclient import Client, End, Layer, Provider, observed
 from aiclient.middleware import Retry, middleware
 from aiclient.testutil import FakeClock, MockProvider, fixtures
 

@@ -23,7 +23,7 @@ class DictPrices:
     `provider:*` is every model of that provider which has no prices of its own.
 
     Args:
-        prices: For each model `input` and `output`, and optionally the other rates of `aiclient.prices.rates.Rates` (the cache's are
+        prices: For each model `input` and `output`, and optionally the other rates of `Rates` (the cache's are
             `input` when absent; `search` and `request` are per thousand). Or the path of a JSON or TOML file that holds this.
         source: What `Cost.source` says. Default `given prices`, or the name of the file.
 
