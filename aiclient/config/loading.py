@@ -96,8 +96,8 @@ def from_env(environ: Mapping[str, str] | None = None) -> Setup:
     The vendors' own variables (`OPENAI_API_KEY`, `OPENAI_BASE_URL`, ...) are read by the providers where these are silent.
 
     Raises:
-        ConfigError: A variable holds what it cannot, or begins with AICLIENT_ and is not known; the message names it. Values of
-            keys are never shown.
+        ConfigError: A variable holds what it cannot, or begins with `AICLIENT_` and is not known; the message names it. Values
+            of keys are never shown.
     """
     return setup(None, environ=environ)
 
