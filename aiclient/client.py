@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
-import functools
 import os
-import sys
-import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from .attempt import chain
 from .builder import AsyncRequestBuilder
 from .clock import SYSTEM, Clock
 from .composition import destinations, is_provider, release_all
 from .context import DEFAULT_EXTRA_ATTEMPTS, CallContext, Timeouts
 from .dryrun import DryRunReport, report_of
-from .ends import End
-from .errors import AIClientWarning, ClientClosedError, ConfigError, InvalidProviderError
+from .errors import ConfigError, InvalidProviderError
 from .explain import explain
-from .inflight import CallInFlight
+from .inflight import CallsInFlight
 from .opening import OpenStream
-from .order import order_problems
 from .prices.books import STANDARD, PriceBook, price_book
 from .prompts import Prompt, messages_of
-from .provider import Middleware, Provider, Q, R, opened, release
+from .provider import Middleware, Provider, Q, R, release
 from .registry import provider_for
 from .request import ChatRequest, EmbeddingRequest, check
 from .response import ChatResponse, EmbeddingResponse
+from .stack import Stack
 from .stream import ChatStream
 
 if TYPE_CHECKING:
@@ -45,10 +39,6 @@ if TYPE_CHECKING:
     from .statuses import Status
 
 __all__ = ["AsyncClient"]
-
-T = TypeVar("T")
-
-CLOSED: Final = "this client was closed; make a new one"
 
 
 class AsyncClient:
@@ -91,20 +81,17 @@ class AsyncClient:
     ) -> None:
         if type(max_attempts) is not int or max_attempts < 1:
             raise ConfigError(f"max_attempts={max_attempts!r} must be a whole number of at least 1")
-        self._leaf = _provider(provider)
-        self._leaf.validate_config()
-        self._layers: tuple[Middleware, ...] = ()
-        self._chain = chain((), self._leaf)
-        self._problems: set[str] = set()
+        leaf = _provider(provider)
+        leaf.validate_config()
+        self._stack = Stack(leaf)
         self._timeouts = Timeouts.of(timeout)
         self._prices = price_book(prices)
         self._extra_attempts = max_attempts - 1
         self._strict = strict
         self._clock = clock
-        self._closed = False
         self._setup: Setup | None = None
         self._origin: Mapping[str, Any] = {}
-        self._calls: set[CallInFlight] = set()
+        self._calls = CallsInFlight()
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
@@ -173,9 +160,8 @@ class AsyncClient:
         """
         from .config.loading import set_up, setup  # noqa: PLC0415  # as above
 
-        if self._closed:
-            raise ClientClosedError(CLOSED)
-        old, leaf = self._setup, self._leaf
+        self._calls.refuse_closed()
+        old, leaf = self._setup, self._stack.leaf
         if source is None and old is not None:
             source = old.path
         made = setup(source, **self._origin, before=None if old is None else old.pool)
@@ -186,34 +172,31 @@ class AsyncClient:
 
     def _take_over(self, made: Setup, before: tuple[Middleware, ...], ready: Callable[[], None]) -> None:
         """Change to another set-up; nothing is awaited, so that no call finds half of each."""
-        own = [layer for layer in self._layers if all(layer is not old for old in before)]
-        layers = (*made.layers, *own)
-        built = self._built(layers, made.provider)
-        built.validate_config()
-        ready()  # the last that may fail
-        self._leaf, self._chain, self._layers, self._setup = made.provider, built, layers, made
+        own = [layer for layer in self._stack.layers if all(layer is not old for old in before)]
+        self._stack.change((*made.layers, *own), made.provider, ready)
+        self._setup = made
         self._timeouts, self._prices, self._strict = made.timeouts, made.prices, made.strict
         self._extra_attempts = made.max_attempts - 1
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.name}, {len(self._layers)} layers{', closed' if self._closed else ''})"
+        return f"{type(self).__name__}({self.name}, {len(self._stack.layers)} layers{', closed' if self._calls.closed else ''})"
 
     # --- the chain ---
 
     @property
     def name(self) -> str:
         """The provider's name."""
-        return self._leaf.name
+        return self._stack.leaf.name
 
     @property
     def inner(self) -> Provider:
         """The whole chain as it is now."""
-        return self._chain
+        return self._stack.chain
 
     @property
     def middleware(self) -> tuple[Middleware, ...]:
         """The layers, outermost first."""
-        return self._layers
+        return self._stack.layers
 
     def use(self, *layers: Middleware) -> Self:
         """Add layers inside those there are: `use(a, b)` means `a(b(provider))`, a later `use(c)` goes inside `b`.
@@ -221,7 +204,8 @@ class AsyncClient:
         Changes this client and returns it. Calls in flight finish on the chain they began with. If a layer is refused
         (ConfigError) nothing changes. An order that is known to be bad warns (AIClientWarning), with the reason.
         """
-        return self._rebuild((*self._layers, *layers))
+        self._stack.change((*self._stack.layers, *layers))
+        return self
 
     def remove(self, *layers: Middleware) -> Self:
         """Take layers out of the chain, by identity.
@@ -229,26 +213,8 @@ class AsyncClient:
         Raises:
             ConfigError: One of them is not in it; nothing changes.
         """
-        kept = list(self._layers)
-        for layer in layers:
-            index = next((number for number, item in enumerate(kept) if item is layer), None)
-            if index is None:
-                raise ConfigError(f"{layer!r} is not in this client's chain; see client.middleware")
-            del kept[index]
-        return self._rebuild(tuple(kept))
-
-    def _rebuild(self, layers: tuple[Middleware, ...]) -> Self:
-        self._chain, self._layers = self._built(layers, self._leaf), layers
+        self._stack.change(self._stack.without(layers))
         return self
-
-    def _built(self, layers: tuple[Middleware, ...], leaf: Provider) -> Provider:
-        """Put the chain together, and warn of what is wrong with its order; where warnings are errors, nothing changes."""
-        made = chain(layers, leaf)
-        for problem in order_problems(made):
-            if problem not in self._problems:
-                warnings.warn(problem, AIClientWarning, stacklevel=_outside())  # an error, for who wants it so
-                self._problems.add(problem)
-        return made
 
     def derive(self, *layers: Middleware) -> AsyncClient:
         """Return a client that shares this one's provider and layers and puts its own outside them.
@@ -290,20 +256,20 @@ class AsyncClient:
         """
         request = _request(prompt)
         del prompt  # a traceback that shows local variables would show it
-        return await self._run(request, self._chain.chat)
+        return await self._run(request, self._stack.chain.chat)
 
     def chat_stream(self, prompt: Prompt, /) -> OpenStream:
         """Return the stream to be opened: `async with` it, or `await` it. Nothing is sent before either."""
         request = _request(prompt)
 
         async def start() -> ChatStream:
-            return await self._run(request, self._chain.chat_stream)
+            return await self._run(request, self._stack.chain.chat_stream)
 
         return OpenStream(start)
 
     async def embeddings(self, request: EmbeddingRequest, /) -> EmbeddingResponse:
         """Turn the texts of `request` into vectors."""
-        return await self._run(request, self._chain.embeddings)
+        return await self._run(request, self._stack.chain.embeddings)
 
     async def embed(
         self,
@@ -353,7 +319,7 @@ class AsyncClient:
         """Send nothing, and return what `chat` (with `stream`, `chat_stream`) would send; see the builder's `dry_run`."""
         from .middleware.dry_run import DryRun  # noqa: PLC0415  # most calls are in earnest
 
-        request, rehearsal = _request(prompt), DryRun()(self._chain)
+        request, rehearsal = _request(prompt), DryRun()(self._stack.chain)
         if not stream:
             return report_of(await self._run(request, rehearsal.chat), request, self.name)
         async with await self._run(request, rehearsal.chat_stream) as found:
@@ -368,7 +334,7 @@ class AsyncClient:
         """
         from .pricing import estimate  # noqa: PLC0415  # brings the facts of models, which other calls do without
 
-        where = destinations(self._chain)[0]
+        where = destinations(self._stack.chain)[0]
         return estimate(_request(prompt), model=where, output_tokens=output_tokens, prices=self._prices)
 
     async def check(self, *, extra: Iterable[OwnCheck] = (), timeout: float = 10.0) -> CheckReport:  # noqa: ASYNC109  # for each
@@ -382,9 +348,8 @@ class AsyncClient:
         """
         from .checks import check  # noqa: PLC0415  # once in the life of a program, if at all
 
-        if self._closed:
-            raise ClientClosedError(CLOSED)
-        return await check(self._chain, extra=extra, timeout=timeout, clock=self._clock)
+        self._calls.refuse_closed()
+        return await check(self._stack.chain, extra=extra, timeout=timeout, clock=self._clock)
 
     async def status(self, *, ask: bool = False, timeout: float = 5.0) -> Status:  # noqa: ASYNC109  # for each service
         """Return how every service that a call may reach stands, by what the layers know; of a closed client, just that.
@@ -398,39 +363,13 @@ class AsyncClient:
         from .statuses import Status  # noqa: PLC0415  # a status page's, not a call's
         from .surveys import survey  # noqa: PLC0415  # as above
 
-        if self._closed:
+        if self._calls.closed:
             return Status(state="closed", taken_at=datetime.fromtimestamp(self._clock.time(), UTC))
         in_flight = len(self._calls)
-        return await survey(self._chain, ask=ask, seconds=timeout, clock=self._clock, in_flight=in_flight)
+        return await survey(self._stack.chain, ask=ask, seconds=timeout, clock=self._clock, in_flight=in_flight)
 
     async def _run(self, request: Q, send: Callable[[Q], Awaitable[R]]) -> R:
-        """Make one logical call, which `close` can end."""
-        call = CallInFlight()
-        self._enter(call)
-        try:
-            result = await call.alarm.guard(opened(request, send, self._context()))
-        except BaseException:  # cancellation too: the call is no longer under way; raised again
-            self._leave(call)
-            raise
-        if not isinstance(result, ChatStream):
-            self._leave(call)
-            return result
-
-        async def left(_: End) -> None:
-            self._leave(call)
-
-        call.watch(result, functools.partial(self._leave, call))
-        result.on_close(left)
-        return result
-
-    def _enter(self, call: CallInFlight) -> None:
-        if self._closed:
-            raise ClientClosedError(CLOSED)
-        self._calls.add(call)
-
-    def _leave(self, call: CallInFlight) -> None:
-        self._calls.discard(call)
-        call.finish()
+        return await self._calls.run(request, send, self._context())
 
     def _context(self) -> CallContext:
         return CallContext(
@@ -445,7 +384,7 @@ class AsyncClient:
 
     def validate_config(self) -> None:
         """Raise ConfigError if the provider could not work; sends nothing."""
-        self._chain.validate_config()
+        self._stack.chain.validate_config()
 
     async def close(self, *, grace: float = 0.0) -> None:
         """Close the client for good; harmless when it was closed before.
@@ -453,14 +392,9 @@ class AsyncClient:
         Calls in flight get `grace` seconds to finish, then ClientClosedError; open streams end as abandoned. The idle
         connections of every provider in the chain are dropped; a client that was handed in as a provider stays open.
         """
-        self._closed = True
-        calls = {call for call in self._calls if call.ours}
-        if calls and grace > 0:
-            await asyncio.wait([call.waiter() for call in calls], timeout=grace)
-        for call in calls & self._calls:
-            await call.end(ClientClosedError(CLOSED))
+        await self._calls.close(grace)
         try:
-            await release(self._chain)
+            await release(self._stack.chain)
         finally:
             await release_all(() if self._setup is None else self._setup.stores)
 
@@ -471,14 +405,6 @@ class AsyncClient:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-
-def _outside() -> int:
-    """Return how far up the stack the first caller outside this package is: where a warning should point."""
-    level, frame = 1, sys._getframe(1)  # noqa: SLF001  # inspect.stack reads source files
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
-        level, frame = level + 1, frame.f_back
-    return level
 
 
 def _provider(value: str | Provider) -> Provider:

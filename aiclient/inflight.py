@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import weakref
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Final
 
+from .context import CallContext
+from .ends import End
 from .errors import ClientClosedError
 from .gate import Alarm
+from .provider import Q, R, opened
 from .stream import ChatStream
 
-__all__ = ["CallInFlight"]
+__all__ = ["CallsInFlight"]
+
+CLOSED: Final = "this client was closed; make a new one"
 
 
 class CallInFlight:
@@ -69,6 +76,56 @@ class CallInFlight:
         else:
             self.alarm.trip(error)
             await asyncio.wait([self.done])
+
+
+class CallsInFlight:
+    """The calls of a client that are under way: each is ended when the client is closed, and none begins after that."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._calls: set[CallInFlight] = set()
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    async def run(self, request: Q, send: Callable[[Q], Awaitable[R]], context: CallContext) -> R:
+        """Make one logical call; one that opens a stream is under way until the stream ends."""
+        call = CallInFlight()
+        self.refuse_closed()
+        self._calls.add(call)
+        try:
+            result = await call.alarm.guard(opened(request, send, context))
+        except BaseException:  # cancellation too: the call is no longer under way; raised again
+            self._leave(call)
+            raise
+        if not isinstance(result, ChatStream):
+            self._leave(call)
+            return result
+
+        async def left(_: End) -> None:
+            self._leave(call)
+
+        call.watch(result, functools.partial(self._leave, call))
+        result.on_close(left)
+        return result
+
+    async def close(self, grace: float) -> None:
+        """Let no call begin, give those under way `grace` seconds, and end the rest with ClientClosedError."""
+        self.closed = True
+        calls = {call for call in self._calls if call.ours}
+        if calls and grace > 0:
+            await asyncio.wait([call.waiter() for call in calls], timeout=grace)
+        for call in calls & self._calls:
+            await call.end(ClientClosedError(CLOSED))
+
+    def refuse_closed(self) -> None:
+        """Raise ClientClosedError if the client was closed."""
+        if self.closed:
+            raise ClientClosedError(CLOSED)
+
+    def _leave(self, call: CallInFlight) -> None:
+        self._calls.discard(call)
+        call.finish()
 
 
 def _nobody_runs() -> asyncio.Future[None]:

@@ -248,6 +248,7 @@ FLOORS = [
     {"session.view"},
     {"session.session"},
     # 10, 11, 12: the clients, and what people type
+    {"stack"},
     {"client"},
     {"sync.loopthread"},
     {"sync.bulk", "sync.run", "sync.stream"},

@@ -42,7 +42,7 @@ async def client(file):
 
 
 def model(client):
-    return client._leaf.info.model
+    return client._stack.leaf.info.model
 
 
 async def test_a_change_is_taken_over_and_told(client, file):

@@ -21,9 +21,9 @@ SABOTAGE = [
         RELOAD + "test_of_two_that_are_alike_each_keeps_its_place",
     ),
     (
-        "client.py",
-        "        built.validate_config()\n",
-        "",
+        "stack.py",
+        "            made.validate_config()\n",
+        "            pass\n",
         RELOAD + "test_a_bad_configuration_changes_nothing",
     ),
     (

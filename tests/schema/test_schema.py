@@ -358,6 +358,6 @@ def test_a_model_makes_its_own_schema_and_reads_its_own_values():
 
 def test_a_class_of_the_library_can_be_described_after_its_public_name_was_used():
     """Its label then leads to another module than that of its annotations, and its base was written in a third."""
-    code = "import aiclient; aiclient.Tool; from aiclient.schema import schema; print(schema.json_schema(aiclient.Tool)['type'])"
+    code = "import aiclient as a; a.Tool; from aiclient.schema import schema; print(schema.json_schema(a.Tool)['type'])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (run.stdout, run.stderr) == ("object\n", "")

@@ -153,7 +153,7 @@ ASKING = {
     "typed": lambda client: client.new_request().user(planted.PROMPT).output(City).do(),
     "streamed by a session": lambda client: list(client.session().stream(planted.PROMPT).__enter__()),
     "session": lambda client: client.session(system=planted.SYSTEM, id=planted.SESSION).chat(planted.PROMPT),
-    "fallback": lambda client: client.use(Fallback(client._async._leaf)).chat(planted.PROMPT),
+    "fallback": lambda client: client.use(Fallback(client._async._stack.leaf)).chat(planted.PROMPT),
 }
 
 
