@@ -37,6 +37,13 @@ def status(arguments):
     return {"status_code": int(found[1])} if found else {}
 
 
+def anchors(target, document):
+    """Return what GitHub calls the headings of a page; of `document` where a link names no other."""
+    text = (target if target.is_file() else document).read_text("utf-8")
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 # --- README.md ---
 
 
@@ -164,6 +171,12 @@ def test_the_index_of_the_examples_says_what_every_one_says_of_itself():
 def test_links_lead_somewhere(document):
     links = re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text("utf-8"))
     assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_to_a_heading_find_it(document):
+    links = re.findall(r"\]\(((?!https?:)[^)#]*\.md|)#([^)]+)\)", document.read_text("utf-8"))
+    assert [(path, anchor) for path, anchor in links if anchor not in anchors(document.parent / path, document)] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
