@@ -26,7 +26,7 @@ from aiclient import (
     ToolResultPart,
     VideoPart,
 )
-from aiclient.builder import Fluent
+from aiclient.fluent import Fluent
 from aiclient.testutil import MockProvider, fixtures
 
 CALL = ToolCall("call_1", "get_weather", '{"city": "Bonn"}')

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aiclient import MediaError, audio, document, image, video
-from aiclient.builder import Fluent
+from aiclient.fluent import Fluent
 from aiclient.messages import AudioPart, DocumentPart, ImagePart, VideoPart
 
 PNG = b"\x89PNG\r\n\x1a\n"

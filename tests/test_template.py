@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiclient import Client, ConfigError, InvalidRequestError, Template
-from aiclient.builder import Fluent
+from aiclient.fluent import Fluent
 from aiclient.testutil import MockProvider
 
 BRIEF = Template(system="Answer in {count} words, {tone}.", user="What is {thing}?", name="brief", version="3")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from aiclient import ChatRequest, ChatResponse, Client, InvalidMessageError, Message, ToolCall, ToolResultPart
-from aiclient.builder import Fluent
 from aiclient.context import CallContext
+from aiclient.fluent import Fluent
 from aiclient.request import check
 from aiclient.testutil import MockProvider
 from aiclient.turns import inseparable

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack, cast, ove
 
 from attrs import evolve, field, frozen
 
-from ..builder import Fluent
 from ..client import AsyncClient
 from ..clock import SYSTEM, Clock
 from ..context import DEFAULT_EXTRA_ATTEMPTS, Timeouts
 from ..dryrun import DryRunReport
 from ..errors import ClientClosedError
+from ..fluent import Fluent
 from ..prices.books import STANDARD, PriceBook
 from ..prompts import Prompt
 from ..provider import Middleware, Provider
