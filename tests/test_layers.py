@@ -37,6 +37,7 @@ FLOORS = [
     {"messages"},
     {"context", "fields", "ledger.limits", "turns"},
     {"ledger.balance"},
+    {"options"},
     {"media", "request", "response", "template"},
     {"prices.expenses", "prompts", "settings"},
     {"bulk.items", "bulk.journal"},

@@ -4,7 +4,7 @@ EFFORTS = "tests/wire/test_efforts.py::"
 
 SABOTAGE = [
     (
-        "request.py",
+        "options.py",
         "        if (self.effort is None) == (self.budget_tokens is None):\n",
         "        if self.effort is None and self.budget_tokens is None:\n",
         EFFORTS + "test_both_and_neither_are_refused",
