@@ -102,7 +102,7 @@ class File(logging.handlers.RotatingFileHandler):
 
     def close(self) -> None:
         """Close the file; what could not be written by then is lost, and that has been said."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # as the line above says
             super().close()
 
     def _open(self) -> TextIOWrapper:

@@ -187,7 +187,7 @@ class SQLiteFile:
                 raise
 
     def _connect(self) -> sqlite3.Connection:
-        with _creating, contextlib.suppress(FileExistsError):
+        with _creating, contextlib.suppress(FileExistsError):  # made before
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         db = sqlite3.connect(self._path, timeout=self._busy, isolation_level=None, check_same_thread=False)
         try:

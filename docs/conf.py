@@ -17,9 +17,9 @@ from sphinx.pycode import ModuleAnalyzer
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-import aiclient  # noqa: E402
-from aiclient import config, middleware, providers, testutil  # noqa: E402
-from aiclient._lazy import HOMES  # noqa: E402
+import aiclient  # noqa: E402  # of this checkout, by the line above
+from aiclient import config, middleware, providers, testutil  # noqa: E402  # as above
+from aiclient._lazy import HOMES  # noqa: E402  # as above
 
 PACKAGES = (aiclient, config, middleware, providers, testutil)
 

@@ -29,7 +29,7 @@ async def main() -> None:
             down.clear()
             down.update(broken.split())
             for _ in range(6):
-                with contextlib.suppress(AIClientError):
+                with contextlib.suppress(AIClientError):  # the report below tells
                     await client.chat("Where is the Eiffel Tower?")
             code, body = await healthz(client)
             found = [f"{one['provider']} {one['breaker']}" for one in json.loads(body)["services"]]

@@ -1,16 +1,21 @@
-"""What the whole suite shares: one async backend, a clock that stands still, and a cancellation at every loop step."""
+"""What the whole suite shares: one async backend, clocks, the vendors' schemas, and a cancellation at every loop step."""
 
 from __future__ import annotations
 
 import asyncio
 import collections
+import importlib.util
 import itertools
 import signal
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from aiclient.testutil.clock import FakeClock
+
+SCHEMAS = Path(__file__).parents[2] / "shared" / "specs" / "validate_request.py"
 
 settings.register_profile("suite", deadline=None, max_examples=30, database=None, derandomize=True)
 settings.register_profile("thorough", deadline=None, max_examples=100, database=None)  # --hypothesis-profile=thorough
@@ -28,6 +33,17 @@ def pytest_collection_modifyitems(items):
             if seen[function] % mark.args[0]:
                 item.add_marker(pytest.mark.slow)
             seen[function] += 1
+
+
+@pytest.fixture(scope="session")
+def validate():
+    """`validate(method, url, headers, body)`: what the vendor's published schema says against a request, as texts."""
+    if not SCHEMAS.is_file():
+        pytest.skip("the vendors' schemas are not beside this repository (../shared/specs)")
+    spec = importlib.util.spec_from_file_location("validate_request", SCHEMAS)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.validate
 
 
 @pytest.fixture(scope="session")

@@ -333,7 +333,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--facts", type=Path, required=True, help="litellm's model_prices_and_context_window.json")
     parser.add_argument("--facts-name", required=True, help='what it is, with its version: "litellm 1.110.2"')
-    parser.add_argument("--date", type=dt.date.fromisoformat, default=dt.date.today(), help="of the table")  # noqa: DTZ011
+    parser.add_argument(
+        "--date", type=dt.date.fromisoformat, default=dt.datetime.now(dt.UTC).date(), help="of the table"
+    )
     parser.add_argument("--out", type=Path, default=TABLE)
     given = parser.parse_args()
     text = written(table(json.loads(given.facts.read_text()), given.facts_name, given.date))

@@ -105,7 +105,7 @@ def sockets() -> int:
     """How many sockets this process has open."""
     count = 0
     for name in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # closed meanwhile
             count += os.readlink(f"/proc/self/fd/{name}").startswith("socket:")
     return count
 
@@ -179,7 +179,7 @@ async def _burst(
 
 async def _aftermath(subject: Subject, damage: Damage, patience: float) -> None:
     for _ in range(3):
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception):  # one that fails is not counted as healthy
             async with asyncio.timeout(patience):
                 await subject.call(random.Random(-1))
                 damage.healthy += 1
@@ -369,7 +369,7 @@ class Misbehaving(asyncio.Protocol):
 
     async def _shake_hands(self, context: ssl.SSLContext) -> None:
         self.handshake = None
-        with contextlib.suppress(OSError, asyncio.CancelledError):
+        with contextlib.suppress(OSError, asyncio.CancelledError):  # the client hung up, or the storm is over
             secure = await asyncio.get_running_loop().start_tls(self.transport, self, context, server_side=True)
             if secure is not None:
                 self.transport = secure
@@ -498,7 +498,7 @@ def main() -> int:
     parser.add_argument("--certificate", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
-        with contextlib.suppress(KeyboardInterrupt):
+        with contextlib.suppress(KeyboardInterrupt):  # which is how it is stopped
             asyncio.run(serve(arguments.certificate))
         return 0
     if arguments.twin not in (None, "httpx"):

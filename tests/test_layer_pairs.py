@@ -241,7 +241,7 @@ async def read(client, request, _):
 async def leave(client, request, rng):
     async with client.chat_stream(request) as stream:
         for _ in range(rng.randrange(3)):
-            with contextlib.suppress(StopAsyncIteration):
+            with contextlib.suppress(StopAsyncIteration):  # it was shorter
                 await anext(stream)
     return None
 

@@ -87,7 +87,7 @@ class Journal:
         self._fd = _opened(self._path)
         try:
             self._end = self._repaired()
-        except BaseException:
+        except BaseException:  # whatever it was, the file must not stay open and locked; raised again
             os.close(self._fd)
             raise
 
@@ -154,7 +154,7 @@ class Journal:
         else:
             self._end += len(data)
             return
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # the failure itself is raised below; the next opening cuts half a line off
             os.ftruncate(self._fd, self._end)
         raise StoreError(f"{self._path!r} could not be written: {problem}", kind="write")
 
@@ -171,7 +171,7 @@ class Journal:
                         _write_all(fd, old.readline())
             os.fsync(fd)
             beside.replace(self._path)
-        except BaseException:
+        except BaseException:  # whatever it was, the half of a file must go; raised again
             os.close(fd)
             beside.unlink(missing_ok=True)
             raise
@@ -198,7 +198,7 @@ class Journal:
             return size
         if rest[: len(_BEGINS)] != _BEGINS[: len(rest)]:
             raise ConfigError(_foreign(self._path, "its last line"))
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError):  # half a line, which is cut off below
             json.loads(rest)  # whole, but for the end of the line
             _write_all(self._fd, b"\n")
             return size + 1

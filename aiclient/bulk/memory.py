@@ -36,7 +36,7 @@ class Remembered:
             for found in self._journal.found():
                 if not found.failed:
                     self._there[found.key].append(found.offset)
-        except BaseException:
+        except BaseException:  # whatever it was, the file must not stay open and locked; raised again
             self._journal.close()
             raise
         return self

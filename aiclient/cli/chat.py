@@ -47,8 +47,8 @@ def _lines() -> Iterator[str]:
     if not sys.stdin.isatty():
         yield from sys.stdin
         return
-    with contextlib.suppress(ImportError):
-        import readline  # noqa: F401, PLC0415  # gives input() its keys; not on Windows
+    with contextlib.suppress(ImportError):  # not on Windows
+        import readline  # noqa: F401, PLC0415  # gives input() its keys
     note("a message is one line; /help shows the commands, Ctrl-D ends it")
     while True:
         try:

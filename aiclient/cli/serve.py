@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         _start(server, stack, f"{arguments.host} port {arguments.port}")
         put(_welcome(server.base_url, arguments.api_key))
-        with contextlib.suppress(KeyboardInterrupt):
+        with contextlib.suppress(KeyboardInterrupt):  # which is how one stops it
             _wait_for_ctrl_c()
         put("\nstopped\n")
     return 0

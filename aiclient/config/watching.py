@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, cast
 
 from ..clock import SYSTEM, Clock
 from ..errors import AIClientError, ConfigError
+from ..gate import uninterrupted
 from ..logs import write
 from ..middleware._selection import listener
 from .model import Config
@@ -97,8 +97,9 @@ class Watcher:
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await uninterrupted(asyncio.wait((task,)))  # `await task` could not tell its cancellation from the caller's
+            if not task.cancelled():
+                task.result()
 
     def __enter__(self) -> Self:
         thread = getattr(self._client, "_thread", None)

@@ -164,7 +164,7 @@ class _OfLoop:
         self.pid = os.getpid()
         self.pools: dict[str, Pool] = {}
         self._keeper = _close_at_end(self.pools, owner, loop)
-        with contextlib.suppress(StopIteration):
+        with contextlib.suppress(StopIteration):  # so a coroutine returns what it yields
             self._keeper.__anext__().send(None)  # to its yield: from here on the loop knows of it
 
     def close(self) -> None:

@@ -172,7 +172,7 @@ class Exchange:
         """
         if self.done and self._answer is not None and not self._limits.watching:
             left = DRAIN_BYTES
-            with contextlib.suppress(AIClientError, StopAsyncIteration, asyncio.TimeoutError):
+            with contextlib.suppress(AIClientError, StopAsyncIteration, asyncio.TimeoutError):  # the answer is there
                 async with asyncio.timeout(DRAIN_SECONDS):  # real seconds: a courtesy, no limit of the caller's
                     while left > 0:
                         left -= len(await self.__anext__())

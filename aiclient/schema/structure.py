@@ -280,7 +280,7 @@ def _model_hook(kind: Any) -> Hook:
             refusal = unfit
         shorter = _without_nulls(value, refusal)
         if shorter is not None:  # null for what may be left out: strict services have their models write every key
-            with contextlib.suppress(Unfit):
+            with contextlib.suppress(Unfit):  # what was wrong with the whole is raised below
                 return validated(shorter)
         raise refusal
 

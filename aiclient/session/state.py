@@ -88,7 +88,7 @@ class SessionState:
         try:
             request = ChatRequest(turn.say(self.system, new), self._tagged(options))
             check(request)
-        except BaseException:
+        except BaseException:  # whatever it was, others wait for the turn; raised again
             turn.give_back()
             raise
         return request

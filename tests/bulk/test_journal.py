@@ -79,7 +79,7 @@ def test_a_line_that_is_longer_than_a_block_is_repaired_too(path):
 
 
 def test_two_processes_do_not_write_one_file(path):
-    pytest.importorskip("fcntl")
+    pytest.importorskip("fcntl", reason="Windows has no such locks")
     with Journal(path), pytest.raises(ConfigError, match="another process is writing it"):
         Journal(path)
     with Journal(path):
@@ -108,7 +108,7 @@ def test_taking_failures_out_of_somebody_elses_file_changes_nothing(two):
 
 
 def test_a_disk_that_is_full_is_a_typed_error_and_leaves_no_half_line(two):
-    resource = pytest.importorskip("resource")
+    resource = pytest.importorskip("resource", reason="Windows has no such limits")
     whole, limits = two.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
     with Journal(two) as journal:
         resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 20, limits[1]))

@@ -119,6 +119,17 @@ async def test_leaving_the_block_ends_the_watch(client, file, still):
     assert asyncio.all_tasks() == tasks
 
 
+async def test_a_caller_that_is_cancelled_while_it_leaves_the_block_is_told_so(client, file, still, at_every_step):
+    async def leave():
+        async with watch(client, file.path, clock=still):
+            pass
+
+    def verify(task):
+        assert task.cancelled() == bool(task.cancelling())
+
+    assert await at_every_step(lambda: (leave(), verify)) > 8
+
+
 def test_a_sync_client_is_watched_on_its_own_thread(file):
     changed = threading.Event()
     with Client.from_config(file.path, environ={}) as client:

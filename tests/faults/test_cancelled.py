@@ -70,7 +70,7 @@ async def deaf_to_the_body(peer, reader, writer):
     await reader.readuntil(b"\r\n\r\n")
     peer.count()
     await asyncio.sleep(0.03)
-    with contextlib.suppress(ConnectionError):
+    with contextlib.suppress(ConnectionError):  # cut by the client, as it should be
         await reader.read()
 
 

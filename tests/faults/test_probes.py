@@ -47,7 +47,7 @@ def settled(bench):
 async def test_a_probe_that_ends_in_any_way_leaves_no_circuit_half_open_for_ever(row, path, wire):
     async with Untouched(), row.peer(wire) as peer:
         bench = probing(wire.make(peer.url, verify=row.verify and row.verify(), **row.options), timeouts=row.timeouts)
-        with contextlib.suppress(AIClientError):
+        with contextlib.suppress(AIClientError):  # most rows are failures; the circuit's state is asserted
             await bench.ask(path)
         # a stream's probe has succeeded at the first output, whatever comes after it
         succeeded = row.breaker == "success" or row.cause is not None

@@ -208,6 +208,6 @@ async def test_a_client_that_repeats_a_bad_request_is_caught(referee, face, path
 async def test_a_client_that_takes_half_a_stream_for_an_answer_is_caught(referee, face):
     referee.truncate(after_chunks=4)
     async with client(referee, face) as careless:
-        with contextlib.suppress(errors.StreamInterruptedError):
+        with contextlib.suppress(errors.StreamInterruptedError):  # as above
             await ask(careless, "stream")
     assert findings(referee) == {"truncated_stream_accepted"}

@@ -32,7 +32,7 @@ TABLE_FILE = Path(__file__).parents[2] / "aiclient" / "prices.json"
 WIRE = Path(__file__).parents[3] / "shared" / "wire"
 if not WIRE.is_dir():
     pytest.skip("the recorded exchanges are not beside this repository (../shared/wire)", allow_module_level=True)
-genai_prices = pytest.importorskip("genai_prices")
+genai_prices = pytest.importorskip("genai_prices", reason="genai-prices is in the `oracles` extra")
 
 FLAVOURS = {  # api: (genai-prices' provider, its reader, the name that the usage object has in an answer)
     "anthropic.messages": ("anthropic", "default", "usage"),

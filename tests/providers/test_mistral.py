@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import pathlib
-import sys
 
 import pytest
 
@@ -30,7 +27,6 @@ from aiclient.wire.toolids import ShortToolIds
 
 pytestmark = pytest.mark.anyio
 
-SPECS = pathlib.Path(__file__).parents[3] / "shared" / "specs"
 KEY = "mistral-test-0123"
 HI = Message("user", "hi")
 CALLS = [ToolCall("call_PTLP8xhu3uwZk4l3nlnrrJha", "f", '{"a":1}'), ToolCall("35bC59XSm", "g")]
@@ -203,19 +199,6 @@ def test_documents_and_sound_have_parts_of_their_own():
 
 
 # --- against the published schema ---
-
-
-@pytest.fixture(scope="module")
-def validate():
-    if not SPECS.is_dir():
-        pytest.skip("the vendors' schemas are not beside this repository (../shared/specs)")
-    if not importlib.util.find_spec("jsonschema"):
-        pytest.skip("jsonschema is not installed")
-    spec = importlib.util.spec_from_file_location("validate_request", SPECS / "validate_request.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module.validate
 
 
 CONVERSATION = [

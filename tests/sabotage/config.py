@@ -63,4 +63,10 @@ SABOTAGE = [
         "False",
         "tests/test_registry.py::test_a_name_that_is_taken_is_refused_unless_it_is_to_be_replaced",
     ),
+    (
+        "config/watching.py",
+        "            await uninterrupted(asyncio.wait((task,)))",
+        "            try:\n                await task\n            except asyncio.CancelledError:\n                pass",
+        "tests/config/test_watching.py::test_a_caller_that_is_cancelled_while_it_leaves_the_block_is_told_so",
+    ),
 ]

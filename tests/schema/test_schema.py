@@ -96,7 +96,7 @@ class Once:
 
 @dataclasses.dataclass
 class Lost:
-    where: Nowhere  # noqa: F821
+    where: Nowhere  # noqa: F821  # it is what is tested
 
 
 @dataclasses.dataclass
@@ -145,7 +145,7 @@ NODE = {
         (time, {"type": "string", "format": "time"}),
         (Decimal, {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"}),
         (Literal["a", "b"], {"type": "string", "enum": ["a", "b"]}),
-        (Literal[1, "a", None], {"type": ["integer", "string", "null"], "enum": [1, "a", None]}),  # noqa: PYI061
+        (Literal[1, "a", None], {"type": ["integer", "string", "null"], "enum": [1, "a", None]}),  # noqa: PYI061  # people write it
         (Color, {"type": "string", "enum": ["red", "blue"], "description": "A colour."}),
         (Literal[Color.RED], {"type": "string", "enum": ["red"]}),
         (int | None, {"anyOf": [{"type": "integer"}, {"type": "null"}]}),

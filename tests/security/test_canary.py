@@ -247,7 +247,7 @@ async def drawn(client, _):
 async def ledger_file(client, folder):
     async with SQLiteStore(folder / "ledger.db") as store:
         budget = Budget(tokens=10**9, per="user", ledger=Ledger(store=store))
-        with contextlib.suppress(errors.AIClientError):
+        with contextlib.suppress(errors.AIClientError):  # what is kept of a failure is tested too
             await client.derive(budget).chat(planted.request())
     return "".join(path.read_bytes().decode("latin-1") for path in folder.iterdir())
 
@@ -261,7 +261,7 @@ async def test_what_a_client_says_of_itself_and_keeps_holds_nothing(name, status
     with Refusing(status) as service:
         async with AsyncClient(service.provider()) as client:
             client.use(Metrics(MemoryMetrics()), CircuitBreaker(), RateLimit(tokens=10**9))
-            with contextlib.suppress(errors.AIClientError):
+            with contextlib.suppress(errors.AIClientError):  # what is kept of a failure is tested too
                 await client.chat(planted.request())
             said = await OWN[name](client, tmp_path)
     wanted = set(planted.SECRETS) - ({"user", "session"} if name == "ledger file" else set())  # whose account it is

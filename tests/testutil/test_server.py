@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+import trustme
 
 from aiclient.testutil.server import (
     Answer,
@@ -828,7 +829,6 @@ def test_importing_it_brings_no_http_client():
 
 @pytest.fixture
 def contexts():
-    trustme = pytest.importorskip("trustme")
     authority = trustme.CA()
     ours, theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     authority.issue_cert("127.0.0.1").configure_cert(ours)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import collections
 import contextlib
 import gzip
-import importlib.util
 import itertools
 import json
 import pathlib
@@ -316,19 +315,6 @@ def told_by_both(ours, recorded):
     return [one for one in ours if one[0] in kinds or one[0] not in ("assistant", "model", "sealed")]
 
 
-@pytest.fixture(scope="module")
-def violations():
-    pytest.importorskip("jsonschema", reason="jsonschema is not installed")
-    path = SHARED / "specs" / "validate_request.py"
-    if not path.is_file():
-        pytest.skip("the vendors' schemas are not beside the project")
-    spec = importlib.util.spec_from_file_location("validate_request", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module.validate
-
-
 @pytest.mark.parametrize("api", FEWEST)
 async def test_the_next_request_means_what_the_recorded_one_means(api):
     field, meaning = MEANINGS[api.partition(".")[2]]
@@ -345,9 +331,9 @@ async def test_the_next_request_means_what_the_recorded_one_means(api):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("api", SCHEMAS)
-async def test_the_next_request_follows_the_vendors_schema(api, violations):
+async def test_the_next_request_follows_the_vendors_schema(api, validate):
     _, meaning = MEANINGS[api.partition(".")[2]]
     for pair in list(pairs(api))[::4]:
         request = await next_request(pair, meaning, pair.first["stream"])
         body = json.loads(request.content)
-        assert violations("POST", str(request.url), dict(request.headers), body, protocol=SCHEMAS[api]) == []
+        assert validate("POST", str(request.url), dict(request.headers), body, protocol=SCHEMAS[api]) == []

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import json
-import pathlib
 import re
-import sys
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,8 +23,6 @@ from aiclient.messages import (
 )
 from aiclient.request import ChatOptions, ChatRequest, PromptCache, Reasoning, ResponseFormat, Tool, ToolChoice, check
 from aiclient.wire.anthropic import ANTHROPIC, BEDROCK, VERTEX, AnthropicWire
-
-SPECS = pathlib.Path(__file__).parents[3] / "shared" / "specs"
 
 NOT_IN_THE_TYPES = {"temperature", "top_p", "top_k"}
 """The SDK of 2026-11 no longer types them, since no current model takes them; earlier models do."""
@@ -188,19 +182,6 @@ def options(draw):
 
 
 requests = st.builds(ChatRequest, conversations, options())
-
-
-@pytest.fixture(scope="module")
-def validate():
-    if not SPECS.is_dir():
-        pytest.skip("the vendors' schemas are not beside this repository (../shared/specs)")
-    if not importlib.util.find_spec("jsonschema"):
-        pytest.skip("jsonschema is not installed")
-    spec = importlib.util.spec_from_file_location("validate_request", SPECS / "validate_request.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module.validate
 
 
 def encoded(request, model="claude-sonnet-4-5", stream=False, platform=ANTHROPIC):

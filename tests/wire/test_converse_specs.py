@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import json
-import pathlib
-import sys
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,8 +25,6 @@ from aiclient.messages import (
 from aiclient.request import EFFORTS, ChatOptions, ChatRequest, PromptCache, Reasoning, ResponseFormat, Tool, ToolChoice
 from aiclient.wire.converse import ConverseWire
 
-SPECS = pathlib.Path(__file__).parents[3] / "shared" / "specs" / "validate_request.py"
-
 MODELS = (
     "us.amazon.nova-2-lite-v1:0",
     "amazon.nova-pro-v1:0",
@@ -42,18 +36,6 @@ MODELS = (
     "us.deepseek.r1-v1:0",
     "meta.llama3-8b-instruct-v1:0",
 )
-
-
-@pytest.fixture(scope="module")
-def validate():
-    pytest.importorskip("jsonschema", reason="jsonschema is not installed")
-    if not SPECS.is_file():
-        pytest.skip("the validator is not beside this repository (../shared/specs)")
-    spec = importlib.util.spec_from_file_location("validate_request", SPECS)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module.validate
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import json
-from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,21 +36,9 @@ from aiclient.request import (
 from aiclient.wire.gemini import GeminiWire
 from aiclient.wire.gemini_embeddings import GeminiEmbeddings
 
-CHECKER = Path(__file__).parents[3] / "shared" / "specs" / "validate_request.py"
 BASES = {False: "https://service.test/v1beta", True: "https://service.test/v1/projects/p/locations/l/publishers/google"}
 LAGGING = ("serviceTier", "thinkingLevel")
 """Fields of today's service that the published schemas do not have yet (`shared/specs/README.md`)."""
-
-
-@pytest.fixture(scope="module")
-def validate():
-    pytest.importorskip("jsonschema")
-    if not CHECKER.is_file():
-        pytest.skip("the schemas are not beside this checkout")
-    spec = importlib.util.spec_from_file_location("validate_request", CHECKER)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.validate
 
 
 def violations(validate, call, *, vertex, lagging=()):

@@ -13,7 +13,9 @@ from aiclient.wire import jsons
 
 BACK_ENDS = [
     "standard",
-    pytest.param("orjson", marks=pytest.mark.skipif(not importlib.util.find_spec("orjson"), reason="orjson")),
+    pytest.param(
+        "orjson", marks=pytest.mark.skipif(not importlib.util.find_spec("orjson"), reason="orjson is not installed")
+    ),
 ]
 
 

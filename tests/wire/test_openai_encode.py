@@ -1,8 +1,5 @@
 import base64
-import importlib.util
 import json
-import pathlib
-import sys
 
 import pytest
 from attrs import evolve
@@ -37,7 +34,6 @@ from aiclient.wire.openai_embeddings import OpenAIEmbeddings
 from aiclient.wire.openai_models import encode_model, encode_models
 from aiclient.wire.profiles import COMPATIBLE, OPENAI, PROFILES
 
-SPECS = pathlib.Path(__file__).parents[3] / "shared" / "specs"
 PNG = b"\x89PNG\r\n\x1a\n"
 WEATHER = Tool(
     "weather",
@@ -462,19 +458,6 @@ CONVERSATION = [
     Message("assistant", [AudioPart(data=b"x", origin="openai", provider_data={"id": "a1"})]),
     Message("user", "go on"),
 ]
-
-
-@pytest.fixture(scope="module")
-def validate():
-    if not SPECS.is_dir():
-        pytest.skip("the vendors' schemas are not beside this repository (../shared/specs)")
-    if not importlib.util.find_spec("jsonschema"):
-        pytest.skip("jsonschema is not installed")
-    spec = importlib.util.spec_from_file_location("validate_request", SPECS / "validate_request.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module.validate
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])

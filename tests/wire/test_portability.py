@@ -7,12 +7,9 @@ parallel calls, a refusal or a block of a kind unknown here). The seals hold a w
 from __future__ import annotations
 
 import base64
-import importlib.util
 import itertools
 import json
-import pathlib
 import re
-import sys
 
 import httpx
 import pytest
@@ -44,7 +41,6 @@ from aiclient.wire.openai_chat import OpenAIChat
 from aiclient.wire.profiles import PROFILES
 from aiclient.wire.responses import ResponsesWire
 
-SPECS = pathlib.Path(__file__).parents[3] / "shared" / "specs" / "validate_request.py"
 PNG = b"\x89PNG\r\n\x1a\n"
 
 TOOLS = [
@@ -536,18 +532,6 @@ def calls_and_results(body):
                 args = json.loads(args) if isinstance(args, str) else args
                 calls.append((call["id"], call["function"]["name"], args))
     return calls, results
-
-
-@pytest.fixture(scope="module")
-def validate():
-    pytest.importorskip("jsonschema", reason="jsonschema is not installed")
-    if not SPECS.is_file():
-        pytest.skip("the vendors' schemas are not beside this repository (../shared/specs)")
-    spec = importlib.util.spec_from_file_location("validate_request", SPECS)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module.validate
 
 
 def test_the_answers_hold_what_the_matrix_is_about():

@@ -1,7 +1,4 @@
-import importlib.util
 import json
-import pathlib
-import sys
 
 import pytest
 from hypothesis import given
@@ -28,7 +25,6 @@ from aiclient.wire.openai_chat import OpenAIChat
 from aiclient.wire.profiles import COMPATIBLE, OPENAI, PROFILES
 from aiclient.wire.responses import ResponsesWire
 
-SPECS = pathlib.Path(__file__).parents[3] / "shared" / "specs"
 PNG = b"\x89PNG\r\n\x1a\n"
 SCHEMA = {
     "type": "object",
@@ -480,19 +476,6 @@ def test_counting_sends_what_counts():
 
 
 # --- against the published schema ---
-
-
-@pytest.fixture(scope="module")
-def validate():
-    if not SPECS.is_dir():
-        pytest.skip("the vendors' schemas are not beside this repository (../shared/specs)")
-    if not importlib.util.find_spec("jsonschema"):
-        pytest.skip("jsonschema is not installed")
-    spec = importlib.util.spec_from_file_location("validate_request", SPECS / "validate_request.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module.validate
 
 
 TEXT = st.text(max_size=20)

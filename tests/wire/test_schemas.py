@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import importlib.util
 import json
-import sys
 from datetime import date
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -27,8 +24,6 @@ from aiclient.wire.ollama import OllamaChat
 from aiclient.wire.openai_chat import OpenAIChat
 from aiclient.wire.profiles import PROFILES
 from aiclient.wire.responses import ResponsesWire
-
-CHECKER = Path(__file__).parents[3] / "shared" / "specs" / "validate_request.py"
 
 
 class Mood(enum.Enum):
@@ -200,17 +195,6 @@ URLS = {
     "gemini": "https://generativelanguage.googleapis.com/v1beta",
 }
 PROTOCOLS = {"responses": "openai"}
-
-
-@pytest.fixture(scope="module")
-def validate():
-    if not CHECKER.is_file():
-        pytest.skip("the schemas are not beside this checkout")
-    spec = importlib.util.spec_from_file_location("validate_request", CHECKER)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module.validate
 
 
 @pytest.mark.parametrize("name", URLS)
