@@ -139,6 +139,16 @@ def test_troubleshooting_says_of_every_error_what_to_do():
     assert named == raised - {"AIClientError", "ProviderError"}  # never as themselves
 
 
+# --- docs/answers.md ---
+
+
+def test_every_code_of_a_warning_has_its_row():
+    source = "".join(path.read_text("utf-8") for path in (ROOT / "aiclient").rglob("*.py"))
+    given = re.findall(r'(?:CallWarning|notes\.add)\(\s*"([a-z_]+)"', source)
+    codes = [row[0] for row in rows((ROOT / "docs/answers.md").read_text("utf-8"), "| `code` | what happened |")]
+    assert set(re.findall(r"`([a-z_]+)`", " ".join(codes))) == set(given)
+
+
 # --- docs/streams.md ---
 
 
