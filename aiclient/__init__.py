@@ -92,7 +92,8 @@ _NAMES = {
 
 _WHERE = {name: module for module, names in _NAMES.items() for name in names.split()}
 
-__all__ = [name for name in sorted(_WHERE) if name != "TimeoutError"]  # a star import must not shadow the builtin
+# Without the one that would shadow a builtin in a star import.
+__all__ = [name for name in sorted(_WHERE) if name != "TimeoutError"]  # pyright: ignore[reportUnsupportedDunderAll]  # the stub has it
 
 
 def __getattr__(name: str) -> Any:

@@ -236,8 +236,9 @@ def _shape(match: re.Match[str]) -> str:
     """Return what stands in place of something that has the shape of a key, if it looks random enough."""
     for group in ("bearer", "prefixed", "value"):
         told = match[group]
-        random = told is None or any(char.isdigit() for char in told) or _RUN.search(told)
-        if not random and not (group == "bearer" and "." in told.strip(".")):
+        if told is None or any(char.isdigit() for char in told) or _RUN.search(told):
+            continue
+        if not (group == "bearer" and "." in told.strip(".")):
             return match[0]
     kept = next((match[group] for group in ("name", "assigned", "parameter", "scheme") if match[group]), "")
     return f"{kept}{MASK}@" if match["scheme"] else f"{kept}{MASK}"

@@ -105,8 +105,8 @@ class Watcher:
         thread = getattr(self._client, "_thread", None)
         if thread is None:
             raise ConfigError("an AsyncClient is watched with `async with`")
-        self._job = thread.job(self.run())
-        self._job.launch()
+        job = self._job = thread.job(self.run())
+        job.launch()
         return self
 
     def __exit__(self, *_: object) -> None:

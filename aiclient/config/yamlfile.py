@@ -65,7 +65,7 @@ def _loader() -> Any:
                 self.aliases += 1
                 if self.aliases > MOST_ALIASES:
                     mark = self.peek_event().start_mark
-                    raise yaml.composer.ComposerError(None, None, f"it has more than {MOST_ALIASES} aliases", mark)
+                    raise yaml.MarkedYAMLError(None, None, f"it has more than {MOST_ALIASES} aliases", mark)
             return super().compose_node(parent, index)
 
         def flatten_mapping(self, node: Any) -> None:  # older PyYAML lets each level grow; inner ones come first

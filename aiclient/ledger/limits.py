@@ -54,7 +54,7 @@ def cap(unit: Unit, amount: int, alerts: Iterable[float] = (), *, hard: bool = T
 
 
 def _thresholds(value: Any) -> tuple[float, ...]:
-    given = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
+    given: tuple[Any, ...] = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
     if any(type(part) not in (int, float) or not 0 < part <= 1 for part in given):
         raise ConfigError(
             f"alerts={value!r} must be parts of the limit, each above 0 and at most 1, such as (0.5, 0.8, 1)"

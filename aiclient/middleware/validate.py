@@ -213,8 +213,8 @@ class Validate(Layer):
         answer, problems = found
         if not problems:
             return answer
-        more = f" (and {len(problems) - 1} more, see .errors)" if len(problems) > 1 else ""
         told = f"the answer is not what was asked for: {problems[0]}"
+        more = f" (and {len(problems) - 1} more, see .errors)" if len(problems) > 1 else ""
         if self.mode == "warn":
             self._tell("warned", answer, context)
             every = "; ".join(problems)

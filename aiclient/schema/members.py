@@ -94,7 +94,7 @@ def _names_around(plain: Any) -> dict[str, Any]:
     """Return the names of the modules where a class of ours and its bases were written, the nearest last."""
     names: dict[str, Any] = {}
     for base in reversed(plain.__mro__):
-        home = sys.modules.get(HOMES.get(base, base.__module__))
+        home = sys.modules.get(HOMES.get(base, str(base.__module__)))
         names |= {} if home is None else vars(home)
     return names
 
