@@ -21,7 +21,9 @@ def main() -> None:
         result = client.map(questions, concurrency=2, on_progress=told)
 
     for item in result:
-        print(item.item, "->", item.value.message.content if item.ok else f"{item.error} ({item.error.category})")
+        print(
+            item.item, "->", item.value.message.content if item.value else f"{type(item.error).__name__}: {item.error}"
+        )
 
 
 if __name__ == "__main__":

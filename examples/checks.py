@@ -17,8 +17,7 @@ def disk() -> str | None:
 
 def main() -> None:
     with LoopbackServer(api_key="a-key-of-ours") as server:
-        keyed = {"name": "paris", "api_key": "a-key-of-ours"}
-        primary = CompatibleProvider(server.base_url, model="loopbak", **keyed)
+        primary = CompatibleProvider(server.base_url, model="loopbak", name="paris", api_key="a-key-of-ours")
         second = CompatibleProvider(server.base_url, model="loopback", name="lyon", api_key="of-somebody-else")
         third = CompatibleProvider("http://127.0.0.1:1/v1", model="loopback", name="nowhere")
         with Client(primary).use(Fallback(second, third, each=[Retry()]), Retry()) as client:

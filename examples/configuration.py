@@ -6,6 +6,7 @@ from pathlib import Path
 
 from aiclient import Client, ConfigError
 from aiclient.config import Config
+from aiclient.middleware import CircuitBreaker
 
 FILE = """
 profile = "prod"
@@ -35,6 +36,7 @@ environ = {**os.environ, "WHO": "backup"}
 with Client.from_config(path, environ=environ) as client:
     print(client.explain())
     breaker = client.middleware[-1]
+    assert isinstance(breaker, CircuitBreaker)
     breaker.trip("main")  # as if main had failed too often
     print(client.chat("Who?").message.content)
 
@@ -52,4 +54,5 @@ with Client.from_config(path, environ=environ) as client:
     print(client.chat("Who?").message.content)
 
 with Client.from_config(Config(model="mock:small", timeout="5s")) as client:
+    assert client.config is not None
     print(client.config.to_dict())

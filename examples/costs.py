@@ -21,6 +21,7 @@ def of_a_call() -> None:
         question = client.new_request().user("Capital of France?").temperature(0).max_tokens(50)
         print("may cost", question.estimate())
         for response in (question.do(), question.do()):
+            assert response.cost is not None  # the price is known
             print("cost    ", response.cost, "saved", response.cost.saved, "by", response.cost.source)
 
 

@@ -32,7 +32,7 @@ def main() -> None:
             with client.chat_stream("Tell me a story") as stream:
                 print(*stream.text)
         except AIClientError as error:
-            print(f"{type(error).__name__} ({error.phase}): {error.partial.message.content!r}")
+            print(f"{type(error).__name__} ({error.phase}): {error.partial and error.partial.message.content!r}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A conversation with tools: two at once, one that fails, one that must be approved, and events as they happen."""
 
 import aiclient
-from aiclient import ChatResponse, Message, ToolCall, ToolError, tool
+from aiclient import ChatResponse, Message, TextPart, ToolCall, ToolError, tool
 from aiclient.testutil import MockProvider
 
 STOCK = {"tea": 3, "coffee": 0}
@@ -53,4 +53,12 @@ with aiclient.Client(MockProvider(SCRIPT)) as client:
 
 result = stream.result
 print(result.text, f"({result.stopped} after {len(result.rounds)} rounds)")
-print([use.result.content[0].text for use in result.uses if use.outcome != "ok"])
+print(
+    [
+        part.text
+        for use in result.uses
+        if use.outcome != "ok"
+        for part in use.result.content
+        if isinstance(part, TextPart)
+    ]
+)

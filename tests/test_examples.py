@@ -14,7 +14,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 PRINTS = {
     "async_calls.py": ["France: I would have to look that up.", "Portugal:"],
     "budget.py": ["50% of $10 is gone", "10 were answered, 90 refused; $10 spent", "alice: $5 for 5 answers"],
-    "bulk.py": ["4/4 done, 1 failed", "Capital of Atlantis? -> nobody knows Atlantis (overloaded)"],
+    "bulk.py": ["4/4 done, 1 failed", "Capital of Atlantis? -> OverloadedError: nobody knows Atlantis"],
     "caching.py": [
         "again    cached=True  cost=$0 saved=$0.011",
         "['Paris, on the Seine.']",

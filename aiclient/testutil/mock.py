@@ -17,7 +17,7 @@ from ..errors import AIClientError, ConfigError
 from ..messages import Message, TextPart
 from ..opening import collect, replay
 from ..provider import ProviderInfo
-from ..request import AnyRequest, ChatRequest, EmbeddingRequest
+from ..request import ChatRequest, EmbeddingRequest
 from ..response import ChatResponse, EmbeddingResponse, Usage
 from ..stream import ChatStream
 
@@ -47,7 +47,7 @@ class MockProvider:
         model: The model it says it has.
 
     Attributes:
-        requests: Every request received, in order.
+        requests: Every ChatRequest and EmbeddingRequest received, in order.
         closed: How often `close` was called.
 
     Example:
@@ -62,7 +62,7 @@ class MockProvider:
 
     def __init__(
         self,
-        reply: Reply | list[Reply] | None = None,
+        reply: Reply | list[Any] | None = None,  # Any: checkers find `list[object]` for a script of mixed replies
         *,
         chat_func: Callable[[ChatRequest], Any] | None = None,
         chat_stream_func: Callable[[ChatRequest], Any] | None = None,
@@ -72,7 +72,7 @@ class MockProvider:
     ) -> None:
         self.name = name
         self.info = ProviderInfo(name, vendor="mock", model=model)
-        self.requests: list[AnyRequest] = []
+        self.requests: list[Any] = []
         self.closed = 0
         self._script = list(reply) if isinstance(reply, list) else None
         self._length = len(self._script or ())
