@@ -89,8 +89,8 @@ class RequestBuilder(Fluent, Generic[A]):
         from .run import Run  # noqa: PLC0415  # as in run
 
         loop = ToolLoop(tools, **options)
-        request = self._offering(loop.tools)
-        return Run(self._client._thread, loop.events(self._client._async, request, stream=True))  # noqa: SLF001  # its own half
+        events = loop.events(self._client._async, self._offering(loop.tools), stream=True)  # noqa: SLF001  # its own half
+        return Run(self._client._thread, events, keeps=self._client)  # noqa: SLF001  # as above
 
     def estimate(self, *, output_tokens: int | None = None) -> Estimate:
         """Return what the request may cost, as a range; sends nothing. See AsyncRequestBuilder.estimate."""

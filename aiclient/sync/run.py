@@ -19,7 +19,8 @@ class Run:
     the call, and the tools, under way.
     """
 
-    def __init__(self, thread: LoopThread, events: AsyncGenerator[RunEvent, None]) -> None:
+    def __init__(self, thread: LoopThread, events: AsyncGenerator[RunEvent, None], *, keeps: object) -> None:
+        self._keeps = keeps  # whose thread it is: it would end with its client
         self._thread = thread
         self._events = events
         self._result: RunResult | None = None

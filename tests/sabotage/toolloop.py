@@ -5,6 +5,12 @@ TESTS = "tests/tools/test_loop.py::"
 
 SABOTAGE = [
     (
+        "sync/run.py",
+        "        self._keeps = keeps  # whose thread it is: it would end with its client\n",
+        "",
+        TESTS + "test_a_sync_run_of_a_client_that_is_dropped_goes_on",
+    ),
+    (
         LOOP,
         '        if response.finish_reason not in _WHOLE:\n            return "cut"\n',
         "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import pickle
 import threading
 
@@ -682,6 +683,13 @@ def test_a_sync_streamed_run_tells_the_same():
             kinds = [event.kind for event in stream if event.kind != "chunk"]
         assert kinds == ["answer", "tool_started", "tool_ended", "answer", "end"]
         assert stream.result.text == "It is sunny."
+
+
+def test_a_sync_run_of_a_client_that_is_dropped_goes_on():
+    run = Client(MockProvider("Paris")).new_request().user("?").run_stream([hour])
+    gc.collect()
+    with run:
+        assert "".join(run.text) == "Paris"
 
 
 def test_a_sync_run_that_is_left_early_closes_its_stream():
