@@ -29,8 +29,8 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 
 root_doc = "docs/README"
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
-include_patterns = ["*.md", "docs/**", "examples/README.md"]
-exclude_patterns = [".*", "aiclient", "benchmarks", "build", "dist", "mutants", "tests"]
+include_patterns = ["*.md", "docs/**", "benchmarks/README.md", "examples/README.md"]
+exclude_patterns = [".*", "aiclient", "build", "dist", "mutants", "tests"]
 
 html_theme = "alabaster"
 html_title = f"aiclient {release}"
@@ -99,7 +99,7 @@ def _prepare(_: Any, page: str, source: list[str]) -> None:
     if page == root_doc:
         sections = [section.partition("\n") for section in source[0].split("\n## ")[1:]]
         lists = {title: re.findall(r"^- \[.*\]\((.*)\)$", text, re.MULTILINE) for title, _, text in sections}
-        lists |= {"API": ["api/index"], "Project": ["/*", "/examples/README"]}
+        lists |= {"API": ["api/index"], "Project": ["/*", "/examples/README", "/benchmarks/README"]}
         source[0] += "".join(MENU.format(caption=title, pages="\n".join(pages)) for title, pages in lists.items())
 
 

@@ -167,6 +167,20 @@ def test_the_index_of_the_documentation_names_every_page_by_its_title():
     assert listed == {page.read_text("utf-8").partition("\n")[0].removeprefix("# "): page.name for page in pages}
 
 
+def test_llms_txt_has_its_form_and_a_line_for_every_page():
+    """https://llmstxt.org: a title, a quote that says what it is, and sections of links, each with what is found there."""
+    text = (ROOT / "llms.txt").read_text("utf-8")
+    title, quote, rest = text.split("\n\n", 2)
+    assert title.startswith("# ") and quote.startswith("> ")
+    lines = [line for section in rest.split("\n## ")[1:] for line in section.splitlines()[1:] if line]
+    links = [re.fullmatch(r"- \[[^\]]+\]\(([^)]+)\): \S.*", line) for line in lines]
+    assert [line for line, link in zip(lines, links, strict=True) if link is None] == []
+    named = [link[1] for link in links]
+    assert [name for name in named if not (ROOT / name).is_file()] == []
+    assert sorted(named) == sorted(set(named))
+    assert {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")} - set(named) == set()
+
+
 def test_the_index_of_the_examples_says_what_every_one_says_of_itself():
     listed = re.findall(r"^- \[(.*)\]\(.*\): (.*)$", (ROOT / "examples" / "README.md").read_text("utf-8"), re.MULTILINE)
     examples = sorted((ROOT / "examples").glob("*.py"))
