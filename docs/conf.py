@@ -6,8 +6,11 @@ host. The pages are plain Markdown; what Sphinx needs beyond that, the menu and 
 
 from __future__ import annotations
 
+import argparse
+import os
 import re
 import sys
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ sys.path.insert(0, str(ROOT))
 import aiclient  # noqa: E402  # of this checkout, by the line above
 from aiclient import config, middleware, providers, testutil  # noqa: E402  # as above
 from aiclient._lazy import HOMES  # noqa: E402  # as above
+from aiclient.cli.arguments import make_parser  # noqa: E402  # as above
 
 PACKAGES = (aiclient, config, middleware, providers, testutil)
 
@@ -89,7 +93,7 @@ def _tell_where_names_live(_: Any) -> None:
 
 
 def _prepare(_: Any, page: str, source: list[str]) -> None:
-    """Take links to folders out, which have no page, and make the lists of the index the menu."""
+    """Take links to folders out, which have no page; make the lists of the index the menu; show the help of each command."""
     folder = (ROOT / page).parent
 
     def plain(match: re.Match[str]) -> str:
@@ -101,6 +105,18 @@ def _prepare(_: Any, page: str, source: list[str]) -> None:
         lists = {title: re.findall(r"^- \[.*\]\((.*)\)$", text, re.MULTILINE) for title, _, text in sections}
         lists |= {"API": ["api/index"], "Project": ["/*", "/examples/README", "/benchmarks/README"]}
         source[0] += "".join(MENU.format(caption=title, pages="\n".join(pages)) for title, pages in lists.items())
+    if page == "docs/api/cli":
+        os.environ["COLUMNS"] = "100"  # argparse fits its help to the terminal
+        source[0] += "".join(_helps(make_parser()))
+
+
+def _helps(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """Yield a section for a command, and one for each of those inside it."""
+    text = parser.format_help().replace("\n", "\n    ")
+    yield f"\n{parser.prog}\n{'-' * len(parser.prog)}\n\n.. code-block:: text\n\n    {text}\n"
+    inside = [action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction)]  # noqa: SLF001  # argparse shows its commands nowhere else
+    for command in dict.fromkeys(command for choices in inside for command in choices.values()):
+        yield from _helps(command)
 
 
 def _shorten(_app: Any, _what: str, _name: str, _value: Any, _options: Any, signature: str | None, result: str) -> Any:
