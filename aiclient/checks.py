@@ -52,9 +52,13 @@ class CheckResult:
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
+    @property
+    def mark(self) -> str:
+        """The finding in a word: `ok`, `ok?` with warnings, `FAILED`."""
+        return "FAILED" if not self.ok else "ok?" if self.warnings else "ok"
+
     def __str__(self) -> str:
-        mark = "FAILED" if not self.ok else "ok?" if self.warnings else "ok"
-        return f"{mark:<7}{self.provider or '-':<12} {self.name:<10} {self.message}"
+        return f"{self.mark:<7}{self.provider or '-':<12} {self.name:<10} {self.message}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as a dict for JSON."""

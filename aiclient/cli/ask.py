@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,6 +10,7 @@ from .. import logs
 from ..middleware.logging import Logging
 from ..sync.client import Client
 from ..tools.stream import text_of
+from .answers import as_json
 from .asking import files, piped, schema, tools
 from .terminal import note, put
 from .whom import made
@@ -50,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             answer = _streamed(request, shown=not arguments.json) if streamed else request.do()
         if arguments.json:
-            put(_json(answer) + "\n")
+            put(as_json(answer) + "\n")
         elif not streamed:
             put(answer.message.content or answer.message.refusal or "")
             _end_line(answer)
@@ -117,13 +116,6 @@ def _remark_uses(done: RunResult) -> None:
 def _end_line(answer: ChatResponse) -> None:
     if not answer.message.content.endswith("\n"):
         put("\n")
-
-
-def _json(answer: ChatResponse) -> str:
-    record = {"content": answer.message.content, **answer.to_dict()}
-    if sys.stdout.isatty():  # JSON's own escapes: what is copied from the terminal is still JSON
-        return json.dumps(record).replace("\x7f", "\\u007f")
-    return json.dumps(record, ensure_ascii=False)
 
 
 def _remark(answer: ChatResponse) -> None:

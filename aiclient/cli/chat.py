@@ -14,6 +14,7 @@ from ..history import load, save
 from ..messages import Message
 from ..prices.expenses import NOTHING, expense_of_outcome, shown
 from ..sync.client import Client
+from .answers import as_json
 from .terminal import complain, note, put
 from .whom import made
 
@@ -22,6 +23,7 @@ __all__ = ["run"]
 COMMANDS: Final = {
     "/help": "these commands",
     "/model NAME": "go on with another model, of this or another provider",
+    "/history": "what was said",
     "/cost": "what the conversation has cost",
     "/save PATH": "write the conversation to a file",
     "/load PATH": "go on with one from a file",
@@ -96,8 +98,9 @@ class _Talk:
         try:
             with self._client.chat_stream(asked) as stream:
                 for piece in stream.text:
-                    put(piece)
-                    open_line = True
+                    if not self._arguments.json:
+                        put(piece)
+                        open_line = True
             answer = stream.response
         except AIClientError as error:
             if open_line:
@@ -107,30 +110,36 @@ class _Talk:
             complain(error)
             return
         except KeyboardInterrupt:
-            put("\n")
+            self._tell("\n")
             if not sys.stdin.isatty():
                 raise
             note("the answer was cut off; it and the question are forgotten")
             return
-        put("\n")
+        put(as_json(answer) + "\n" if self._arguments.json else "\n")
         self.failed = False
         self._expense += expense_of_outcome(answer)
         self._messages = [*asked, answer.message]
 
+    def _tell(self, text: str) -> None:
+        """Show what is no answer: with --json on standard error."""
+        put(text, sys.stderr if self._arguments.json else None)
+
     def _command(self, name: str, rest: str) -> None:
         match name:
             case "/help":
-                put("".join(f"{command:<14}{what}\n" for command, what in COMMANDS.items()))
+                self._tell("".join(f"{command:<14}{what}\n" for command, what in COMMANDS.items()))
             case "/model":
                 self._change(rest)
+            case "/history":
+                self._tell("".join(f"{message.role}: {message.content}\n" for message in self._messages))
             case "/cost":
                 unknown = f", and {self._expense.unpriced} calls of unknown price" if self._expense.unpriced else ""
-                put(f"{shown(self._expense.usd)}{unknown}\n")
+                self._tell(f"{shown(self._expense.usd)}{unknown}\n")
             case "/save" | "/load":
                 self._keep(name, rest)
             case "/reset":
                 self._messages = list(self._system)
-                put("forgotten\n")
+                self._tell("forgotten\n")
             case _:
                 known = [command.partition(" ")[0] for command in COMMANDS]
                 close = difflib.get_close_matches(name, known, 1)
@@ -142,7 +151,7 @@ class _Talk:
         changed = argparse.Namespace(**{**vars(self._arguments), "model": model})
         old, self._client = self._client, made(Client, changed)
         old.close()
-        put(f"now {model}\n")
+        self._tell(f"now {model}\n")
 
     def _keep(self, name: str, path: str) -> None:
         if not path:
@@ -156,6 +165,6 @@ class _Talk:
         except OSError as error:
             problem = error.strerror or type(error).__name__
         else:
-            put(f"{len(self._messages)} messages {'saved to' if name == '/save' else 'from'} {path}\n")
+            self._tell(f"{len(self._messages)} messages {'saved to' if name == '/save' else 'from'} {path}\n")
             return
         raise ConfigError(f"{path!r}: {problem}")

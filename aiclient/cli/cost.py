@@ -16,6 +16,7 @@ from ..pricing import estimate
 from ..request import ChatOptions, ChatRequest
 from ..sqlite_store import SQLiteStore
 from .asking import files, piped
+from .tables import drawn
 from .terminal import put
 
 if TYPE_CHECKING:
@@ -59,7 +60,9 @@ def _report(arguments: argparse.Namespace) -> int:
     report = asyncio.run(_read(arguments))
     if arguments.json:
         put(report.to_json() + "\n")
-    else:
+        return 0
+    head = list(report.rows[0]) if report.rows else []
+    if not head or not drawn(head, [list(row.values()) for row in report.rows], right=set(head) - set(report.by)):
         put(report.to_csv())
     return 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final, Self
 
 from ..middleware.logging import Logging
@@ -13,6 +13,7 @@ from ..providers.openai_compatible import CompatibleProvider
 from ..sync.client import Client
 from ..testutil.faults import Fault, rate_limited
 from ..testutil.server import LoopbackServer
+from .answers import as_json
 from .terminal import put
 
 if TYPE_CHECKING:
@@ -40,21 +41,28 @@ SLICE: Final = (400, 0.008)
 """Bytes and seconds: the answer comes in pieces, as it would over a network."""
 
 
-def run(arguments: argparse.Namespace) -> int:  # noqa: ARG001  # it takes none
+def run(arguments: argparse.Namespace) -> int:
     """Play the service and ask it one question."""
+    show: Callable[[str], None] = _keep_quiet if arguments.json else put
     with LoopbackServer(reply=_reply) as server, _Listener() as listener:
         server.script(rate_limited(retry_after=RETRY_AFTER), Fault(drip=SLICE))
         provider = CompatibleProvider(server.base_url, model=MODEL, name="loopback")
         with Client(provider, prices=PRICES).use(Logging(logger=listener.logger), Retry()) as client:
-            put(f"A service played on this machine, no key needed: {server.base_url}\n\n")
-            put(f"{_indented(client.explain())}\n\nYou:   {QUESTION}\nModel: ")
+            show(f"A service played on this machine, no key needed: {server.base_url}\n\n")
+            show(f"{_indented(client.explain())}\n\nYou:   {QUESTION}\nModel: ")
             began = time.monotonic()
             with client.new_request().system("Be brief.").user(QUESTION).stream() as stream:
                 for text in stream.text:
-                    put(text.replace("\n", "\n       "))
+                    show(text.replace("\n", "\n       "))
             seconds = time.monotonic() - began
-        put(f"\n\n{_report(stream.response, seconds)}\n\nWhat Logging() wrote:\n\n{_indented(listener.text)}\n")
+        show(f"\n\n{_report(stream.response, seconds)}\n\nWhat Logging() wrote:\n\n{_indented(listener.text)}\n")
+    if arguments.json:
+        put(as_json(stream.response) + "\n")
     return 0
+
+
+def _keep_quiet(_: str) -> None:
+    """Show nothing."""
 
 
 def _reply(_: list[JsonObject]) -> str:

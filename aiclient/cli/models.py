@@ -5,16 +5,19 @@ from __future__ import annotations
 import difflib
 import json
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from .. import models
 from ..errors import ConfigError
+from .tables import drawn
 from .terminal import put
 
 if TYPE_CHECKING:
     import argparse
 
 __all__ = ["run"]
+
+HEAD: Final = ("model", "context", "answer", "in", "out", "can")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -28,15 +31,17 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         put(json.dumps([_facts(one) for one in found]) + "\n")
         return 0
-    put(f"{'model':<52}{'context':>10}{'answer':>9}{'in':>10}{'out':>10}  {'can'}\n")
-    for one in found:
-        prices = _prices(one)
-        put(
-            f"{f'{one.provider}:{one.name}':<52}{one.context_window or '-':>10}{one.max_output or '-':>9}"
-            f"{prices['input'] or '-':>10}{prices['output'] or '-':>10}  {' '.join(sorted(one.capabilities))}\n"
-        )
+    rows = [_row(one) for one in found]
+    if not drawn(HEAD, rows, right=HEAD[1:5]):
+        for model, context, answer, low, high, can in (HEAD, *rows):
+            put(f"{model:<52}{context or '-':>10}{answer or '-':>9}{low or '-':>10}{high or '-':>10}  {can}\n")
     put(f"\nprices in US dollars per million tokens, of the table of {models.version()}\n")
     return 0
+
+
+def _row(one: models.ModelInfo) -> tuple[object, ...]:
+    prices, can = _prices(one), " ".join(sorted(one.capabilities))
+    return (f"{one.provider}:{one.name}", one.context_window, one.max_output, prices["input"], prices["output"], can)
 
 
 def _facts(one: models.ModelInfo) -> dict[str, Any]:

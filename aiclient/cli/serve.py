@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
@@ -42,10 +43,14 @@ def run(arguments: argparse.Namespace) -> int:
     )
     with contextlib.ExitStack() as stack:
         _start(server, stack, f"{arguments.host} port {arguments.port}")
-        put(_welcome(server.base_url, arguments.api_key))
+        if arguments.json:
+            put(json.dumps({"base_url": server.base_url}) + "\n")
+        else:
+            put(_welcome(server.base_url, arguments.api_key))
         with contextlib.suppress(KeyboardInterrupt):  # which is how one stops it
             _wait_for_ctrl_c()
-        put("\nstopped\n")
+        if not arguments.json:
+            put("\nstopped\n")
     return 0
 
 

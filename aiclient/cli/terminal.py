@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 if TYPE_CHECKING:
     from ..errors import AIClientError
 
-__all__ = ["complain", "escaped", "note", "put"]
+__all__ = ["complain", "escaped", "note", "put", "put_drawn"]
 
 _UNSAFE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """Control characters other than tab and newline, and those that change the direction of text: they move the cursor, set
@@ -29,8 +29,15 @@ def escaped(text: str) -> str:
 def put(text: str, stream: TextIO | None = None) -> None:
     """Write `text` at once: escaped on a terminal, as it is into a pipe or a file."""
     target: TextIO = stream or sys.stdout
-    if target.isatty():
-        text = escaped(text)
+    _write(escaped(text) if target.isatty() else text, target)
+
+
+def put_drawn(text: str) -> None:
+    """Write to the terminal what was drawn for it here, of text that is escaped."""
+    _write(text, sys.stdout)
+
+
+def _write(text: str, target: TextIO) -> None:
     encoding = target.encoding or "utf-8"
     target.write(text.encode(encoding, "backslashreplace").decode(encoding))
     target.flush()

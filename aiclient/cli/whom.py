@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..client import AsyncClient
 from ..errors import ConfigError
+from ..registry import provider_for, split
 from ..sync.client import Client
-from .ask_environment import environment
 
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["made"]
+__all__ = ["environment", "made"]
 
 C = TypeVar("C", Client, AsyncClient)
 
@@ -31,3 +32,28 @@ def made(kind: type[C], arguments: argparse.Namespace) -> C:
         raise ConfigError("--base-url with --config, --profile or --env-file: write the address into the configuration")
     explicit: dict[str, Any] = {} if arguments.model is None else {"model": arguments.model}
     return kind.from_config(path, profile=profile, env_file=env_file, **explicit)
+
+
+def environment(environ: Mapping[str, str], model: str | None, base_url: str | None) -> dict[str, str]:
+    """Return `environ` with the `AI_*` variables set to what the command line says.
+
+    `AI_API_KEY` and `AI_BASE_URL` belong to the provider that the environment selects; when the command line selects
+    another one they are left out.
+
+    Raises:
+        InvalidProviderError: `model` names no provider, and nothing else does.
+    """
+    env = dict(environ)
+    if base_url is not None:
+        env |= {"AI_PROVIDER": "compatible", "AI_BASE_URL": base_url}
+        return env | {"AI_DEFAULT_MODEL": model} if model else env
+    if model is None:
+        return env
+    prefix, _ = split(model)
+    selected = env.get("AI_PROVIDER", "").strip().lower()
+    if prefix is None and not selected:
+        provider_for(model)  # raises: it says what is known, and what may have been meant
+    if prefix is not None and prefix != (selected or split(env.get("AI_DEFAULT_MODEL", ""))[0] or "openai"):
+        env.pop("AI_API_KEY", None)
+        env.pop("AI_BASE_URL", None)
+    return env | {"AI_PROVIDER": prefix or selected, "AI_DEFAULT_MODEL": model}

@@ -14,7 +14,7 @@ import pytest
 
 from aiclient import InvalidProviderError, UnsupportedFeatureError, registry, testutil
 from aiclient.cli import main
-from aiclient.cli.ask_environment import environment
+from aiclient.cli.whom import environment
 from aiclient.testutil import LoopbackServer
 from aiclient.testutil.faults import Fault, cut, rate_limited, stall
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import signal
 import subprocess
 import sys
@@ -40,6 +41,18 @@ def test_what_was_said_is_remembered(talk):
 
 def test_reset_forgets_it_and_keeps_the_system_prompt(talk):
     assert talk("one", "/reset", "two", options=["--system", "x"])[1] == "2 heard\nforgotten\n2 heard\n"
+
+
+def test_the_history_is_what_was_said(talk):
+    out = talk("one", "/history", options=["--system", "Be brief."])[1]
+    assert out.endswith("system: Be brief.\nuser: one\nassistant: 2 heard\n")
+
+
+def test_with_json_an_answer_is_a_line_and_all_else_is_on_standard_error(talk):
+    code, out, err = talk("one", "/cost", "two", "/reset", options=["--json"])
+    assert code == 0
+    assert [json.loads(line)["content"] for line in out.splitlines()] == ["1 heard", "3 heard"]
+    assert err.endswith("forgotten\n")
 
 
 def test_quit_ends_it(talk):

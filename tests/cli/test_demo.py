@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -35,6 +36,13 @@ def test_it_shows_a_retry_the_tokens_and_the_cost(capsys):
     assert re.search(r"1 +failed +rate_limit +429 +0\.3 s", out)
     assert re.search(r"2 +completed", out)
     assert re.search(r"cost +\$0\.000107", out)
+
+
+def test_as_json_it_is_the_answer_with_its_attempts(capsys):
+    assert main(["demo", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert [attempt.get("category") for attempt in answer["attempts"]] == ["rate_limit", None]
+    assert answer["content"].startswith("Because")
 
 
 def test_it_leaves_no_log_handler_behind():

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import os
+import sys
 
 import pytest
 
@@ -13,6 +16,13 @@ from aiclient.ledger.ledger import Ledger
 from aiclient.middleware import Budget
 from aiclient.sqlite_store import SQLiteStore
 from aiclient.testutil import LoopbackServer, MockProvider
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self):
+        return True
 
 
 @pytest.fixture
@@ -93,6 +103,14 @@ def test_a_report_is_what_the_books_hold(said, books):
     assert json.loads(said("cost", "report", books, "--json", "--by", "team")[1])[0]["team"] == "maps"
 
 
+def test_a_report_at_a_terminal_is_a_table(books, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+    assert main(["cost", "report", books, "--by", "team"]) == 0
+    assert "────" in terminal.getvalue()
+    assert "maps" in terminal.getvalue()
+
+
 def test_a_report_of_no_books_is_wrong_usage_and_makes_none(said, tmp_path):
     assert said("cost", "report", str(tmp_path / "none"))[0] == 2
     assert list(tmp_path.iterdir()) == []
@@ -115,6 +133,43 @@ def test_check_finds_a_wrong_key(said, monkeypatch):
     assert code == 1
     assert "FAILED" in out
     assert "k-000000000" not in out
+
+
+@pytest.fixture
+def one_key(monkeypatch, tmp_path):
+    """An environment in which the credentials of one provider are found, for a service that is played here."""
+    found = [name for name in os.environ if name.endswith(("_API_KEY", "_TOKEN")) or name.startswith(("AI_", "AWS_"))]
+    for name in [*found, "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT"]:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with LoopbackServer(api_key="sk-0123456789") as server:
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789")
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        yield
+
+
+@pytest.mark.usefixtures("one_key")
+def test_check_all_looks_at_every_provider_that_has_credentials(said):
+    code, out, err = said("check", "--all", "--json")
+    found = json.loads(out)["checks"]
+    assert code == 0
+    assert {one["provider"] for one in found} <= {"openai", "openai-responses"}
+    assert {one["name"] for one in found} >= {"key", "reachable"}
+    assert "anthropic" in err
+
+
+@pytest.mark.usefixtures("one_key")
+def test_check_all_without_any_credentials_is_wrong_set_up(said, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY")
+    code, _, err = said("check", "--all")
+    assert code == 2
+    assert "no provider's credentials" in err
+
+
+def test_check_all_and_one_model_contradict_each_other(said):
+    code, _, err = said("check", "--all", "-m", "openai:gpt-5-mini")
+    assert code == 2
+    assert "--all" in err
 
 
 def test_status_of_a_service_that_is_away(said):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
@@ -76,6 +77,12 @@ def test_it_serves_until_it_is_interrupted(monkeypatch, capsys):
     assert main(["serve", "--reply", "Paris", "--api-key", "key-12345"]) == 0
     assert answers == ["Paris"]
     assert capsys.readouterr().out == "\nstopped\n"
+
+
+def test_with_json_it_says_where_it_listens_and_nothing_else(monkeypatch, capsys):
+    monkeypatch.setattr(serve, "_wait_for_ctrl_c", lambda: None)
+    assert main(["serve", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["base_url"].startswith("http://127.0.0.1:")
 
 
 def test_the_welcome_shows_how_to_ask_and_never_the_key():

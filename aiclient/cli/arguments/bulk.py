@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-
-from .whomarguments import add_whom
+from .shared import Commands, add_json, add_whom
 
 __all__ = ["add_bulk"]
 
 
-def add_bulk(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:  # has no public name
+def add_bulk(commands: Commands) -> None:
     """Add the command with its two halves."""
     bulk = commands.add_parser("bulk", help="ask for every line of a file", description="From a file into a file.")
     halves = bulk.add_subparsers(title="commands", metavar="COMMAND", dest="bulk_command", required=True)
@@ -38,5 +36,5 @@ def add_bulk(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         )
         half.add_argument("--system", metavar="TEXT", help="for lines without one")
         half.add_argument("--max-tokens", type=int, metavar="N", help="for lines that say nothing of it")
-        half.add_argument("--json", action="store_true", help="print how far it is as one JSON object")
+        add_json(half, "print how far it is as one JSON object")
     bulk.set_defaults(command=".bulk")
