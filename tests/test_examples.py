@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -123,15 +124,46 @@ PRINTS = {
         "request 4 ends with: - $.stars: must be from 1 to 5",
         '$.mood: must be one of "good", "bad"',
     ],
+    "web/celery_tasks.py": [
+        "SUCCESS {'paragraphs': ['On tea: fine.', 'On coffee: fine.', 'On water: fine.'], 'usd': '0.000093'}",
+        "FAILURE BudgetExceededError",
+    ],
+    "web/django_view.py": [
+        "200 None {'answer': 'Rhine, Loire and Danube.'}",
+        "503 600 {'error': 'overloaded'}",
+        "['Rhine, ', 'Loire ', 'and ', 'Danube.']",
+    ],
+    "web/fastapi_service.py": [
+        "{'answer': 'Rhine, Loire and Danube.', 'usd': '0.0004'}",
+        'event: text\ndata: {"text": "Rhine, "}\n\nevent: text',
+        'event: done\ndata: {"usd": "0.0004"}',
+        "402 None {'kind': 'budget', 'message': 'this may cost $0.4; $0.01 are allowed'}",
+        "503 600 {'kind': 'overloaded',",
+    ],
     "unit_test.py": ["passed: test_it_waits_as_long_as_the_service_asks"],
 }
 
 
+FRAMEWORKS = {"web/celery_tasks.py": "celery", "web/django_view.py": "django", "web/fastapi_service.py": "fastapi"}
+"""Packages that an example shows the library in; see tests/examples for more of them."""
+
+
+def case(name):
+    needed = FRAMEWORKS.get(name)
+    if needed is None:
+        return name
+    missing = importlib.util.find_spec(needed) is None
+    return pytest.param(
+        name, marks=[pytest.mark.slow, pytest.mark.skipif(missing, reason="needs the extra `examples`")]
+    )
+
+
 def test_every_example_is_here():
-    assert {path.name for path in EXAMPLES.glob("*.py")} == PRINTS.keys()
+    paths = [path.relative_to(EXAMPLES) for path in EXAMPLES.rglob("*.py")]
+    assert {path.as_posix() for path in paths if path.parts[0] != "third_party"} == PRINTS.keys()
 
 
-@pytest.mark.parametrize("name", PRINTS)
+@pytest.mark.parametrize("name", [case(name) for name in PRINTS])
 def test_an_example_runs(name):
     bare = {name: value for name, value in os.environ.items() if not name.startswith(("AI_", "OPENAI_"))}
     command = [sys.executable, "-W", "error", str(EXAMPLES / name)]

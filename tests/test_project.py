@@ -101,7 +101,7 @@ def test_every_extra_that_is_installed_is_there():
 
 def test_all_is_every_extra_of_users():
     (together,) = PROJECT["optional-dependencies"]["all"]
-    others = PROJECT["optional-dependencies"].keys() - {"all", "test", "docs", "oracles"}
+    others = PROJECT["optional-dependencies"].keys() - {"all", "test", "docs", "examples", "oracles"}
     assert set(re.search(r"\[(.*)\]", together)[1].split(",")) == others
 
 
