@@ -35,6 +35,12 @@ def pytest_collection_modifyitems(items):
             seen[function] += 1
 
 
+def pytest_runtest_setup(item):
+    """Skip what is marked `linux` on other systems."""
+    if sys.platform != "linux" and item.get_closest_marker("linux"):
+        pytest.skip("only Linux has what this test needs")
+
+
 @pytest.fixture(scope="session")
 def validate():
     """`validate(method, url, headers, body)`: what the vendor's published schema says against a request, as texts."""
@@ -67,6 +73,8 @@ def still():
 def ctrl_c_works():
     """Let processes of this test be interrupted, also where ours was told to ignore it, as a shell does to what it puts
     into the background."""
+    if sys.platform == "win32":
+        pytest.skip("Windows sends no SIGINT to one process alone")
     old = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, old)

@@ -174,6 +174,7 @@ def test_a_large_file_is_refused_by_its_size_unread(tmp_path):
     assert repr(str(tmp_path / "large")) in text
 
 
+@pytest.mark.linux
 def test_a_file_without_a_size_is_read_no_further_than_allowed():
     assert refused(document, Path("/proc/self/smaps"), max_bytes=10)[0] == "too_large"
 
@@ -200,6 +201,7 @@ def odd(tmp_path):
     }
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize(
     "what",
     [

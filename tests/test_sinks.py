@@ -110,6 +110,7 @@ def test_secrets_and_line_breaks_are_in_no_sink_whoever_logs_them(file, capsys, 
     assert printed.count("\n") == 2
 
 
+@pytest.mark.linux
 def test_a_full_disk_is_told_of_once_and_fails_nothing(capsys):
     logs.configure(console=False, file="/dev/full", rotate=None)
     for _ in range(3):
@@ -120,6 +121,7 @@ def test_a_full_disk_is_told_of_once_and_fails_nothing(capsys):
     )
 
 
+@pytest.mark.linux
 def test_a_file_that_fails_does_not_keep_the_console_from_writing(capsys):
     logs.configure(file="/dev/full", rotate=None)
     LOGGER.info("seen")
@@ -177,6 +179,7 @@ def test_a_wrong_option_is_refused_by_name_and_what_was_set_up_stays(options, me
     assert str(caught.value) == message and "still here" in capsys.readouterr().err
 
 
+@pytest.mark.linux
 def test_a_level_that_is_refused_leaves_no_file_open(file):
     before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(ConfigError):

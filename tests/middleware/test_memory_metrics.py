@@ -169,6 +169,7 @@ def test_threads_lose_no_count(memory):
     assert seen.services[0].tokens["prompt"] == 2000
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_a_forked_child_finds_the_lock_free(memory):
     with memory._lock:
         child = os.fork()

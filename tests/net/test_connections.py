@@ -401,6 +401,7 @@ def test_nobody_has_to_close_it(server):
     assert (out, err) == (["200", "200"], "")
 
 
+@pytest.mark.linux
 def test_a_forked_child_opens_connections_of_its_own_and_leaves_the_parents_alone(server):
     out, err = script(
         """

@@ -210,6 +210,7 @@ async def test_an_address_is_asked_for_by_itself(make, at, server):
     assert server.requests[0].headers["host"] == f"127.0.0.1:{port_of(server)}"
 
 
+@pytest.mark.linux
 async def test_a_name_is_looked_up_once_and_the_address_that_was_checked_is_gone_to(context, trusting):
     """A resolver that rebinds: the second answer would be another machine."""
     with serving(context, "127.0.0.2") as right:
