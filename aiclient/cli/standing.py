@@ -70,7 +70,9 @@ def _every(arguments: argparse.Namespace) -> CheckReport:
         raise ConfigError("--all looks at every provider by itself: leave -m, --base-url, --config and --profile out")
     found = available()
     if not found:
-        raise ConfigError("no provider's credentials are found; docs/authentication.md says which variables they are")
+        raise ConfigError(
+            "no provider's credentials are found: set OPENAI_API_KEY, ANTHROPIC_API_KEY or another vendor's variable"
+        )
     note(f"no credentials, or none needed: {', '.join(name for name in names() if name not in found)}")
     return asyncio.run(_check(found, arguments.timeout))
 

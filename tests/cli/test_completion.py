@@ -72,7 +72,7 @@ def bash(folder):
         (["cost", "report", "boo"], ["books 2026.sqlite", "books.sqlite"]),
         (["ask", "-f", "in"], ["in.jsonl"]),
         (["bulk", "run", "in.jsonl", "--ret"], ["--retry-failed"]),
-        (["ask", "-m", "in"], [""]),
+        (["bulk", "run", "-m", "in"], []),
         (["nonsense"], []),
     ],
     ids=" ".join,
