@@ -35,7 +35,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _guarded(arguments: argparse.Namespace) -> int:
     """Run the command; whatever this library raises on purpose becomes one line and an exit code, never a traceback."""
-    from ..errors import AIClientError, ConfigError, InvalidRequestError  # noqa: PLC0415  # `--help` needs none of it
+    from ..errors import (  # noqa: PLC0415  # `--help` needs none of it
+        AIClientError,
+        ConfigError,
+        InvalidModelError,
+        InvalidRequestError,
+    )
+    from .whom import advice  # noqa: PLC0415  # as above
 
     run: Callable[[argparse.Namespace], int] = importlib.import_module(arguments.command, __name__).run
     try:
@@ -45,6 +51,9 @@ def _guarded(arguments: argparse.Namespace) -> int:
     except (ConfigError, InvalidRequestError) as error:
         for line in str(error).splitlines():  # of a configuration it may be several
             note(line)
+        if isinstance(error, InvalidModelError):
+            for line in advice(os.environ):
+                note(line)
         return WRONG_USAGE
     except AIClientError as error:
         complain(error)

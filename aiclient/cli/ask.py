@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .. import logs
+from ..errors import ConfigError
 from ..middleware.logging import Logging
 from ..sync.client import Client
 from ..tools.stream import text_of
@@ -30,6 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Ask and print."""
     prompt = piped() if arguments.prompt == "-" else arguments.prompt
     texts, parts = files(arguments.file)
+    if not (prompt.strip() or texts or parts):
+        raise ConfigError("there is nothing to ask: give a prompt, a file with -f, or text on standard input")
     functions = tools(arguments.tool)
     with contextlib.ExitStack() as stack:
         client = stack.enter_context(made(Client, arguments))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..client import AsyncClient
+from ..config.environment import VARIABLES
 from ..errors import ConfigError
 from ..registry import provider_for, split
 from ..sync.client import Client
@@ -14,7 +16,7 @@ from ..sync.client import Client
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["environment", "made"]
+__all__ = ["advice", "environment", "made"]
 
 C = TypeVar("C", Client, AsyncClient)
 
@@ -32,6 +34,16 @@ def made(kind: type[C], arguments: argparse.Namespace) -> C:
         raise ConfigError("--base-url with --config, --profile or --env-file: write the address into the configuration")
     explicit: dict[str, Any] = {} if arguments.model is None else {"model": arguments.model}
     return kind.from_config(path, profile=profile, env_file=env_file, **explicit)
+
+
+def advice(environ: Mapping[str, str]) -> list[str]:
+    """Return what helps who has named no model, or a wrong one: where models are named, and variables that look like it."""
+    odd = sorted(name for name in environ if name.startswith("AI_") and name not in VARIABLES)
+    close = {name: difflib.get_close_matches(name, VARIABLES, 1) for name in odd}
+    return [
+        "-m PROVIDER:MODEL says which model, and so does the variable AI_DEFAULT_MODEL",
+        *(f"the variable {name} is not read; {found[0]} is" for name, found in close.items() if found),
+    ]
 
 
 def environment(environ: Mapping[str, str], model: str | None, base_url: str | None) -> dict[str, str]:

@@ -249,7 +249,7 @@ def test_a_missing_key_is_one_line_that_names_the_variable(capsys):
         (["hi", "-m", "gpt-5"], "names no provider. Write provider:model"),
         (["hi", "-m", "openai:"], "names no model"),
         (["hi", "-m", "any", "--base-url", "no address"], "base_url must begin with https://"),
-        (["  ", "-m", "mock"], "neither content nor tool calls"),
+        (["  ", "-m", "mock"], "there is nothing to ask: give a prompt"),
         (["hi", "--system", " ", "-m", "mock"], "a text that is not empty"),
     ],
 )
@@ -457,3 +457,13 @@ def test_an_argument_that_is_no_text_is_no_traceback(server, prompt):
     run = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert run.returncode in (0, 2)
     assert "Traceback" not in run.stderr
+
+
+def test_who_names_no_model_is_told_where_it_is_named_and_of_a_variable_that_looks_like_it(capsys, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-0")
+    monkeypatch.setenv("AI_MODEL", "gpt-5-mini")
+    assert main(["ask", "hi"]) == 2
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        "aiclient: -m PROVIDER:MODEL says which model, and so does the variable AI_DEFAULT_MODEL",
+        "aiclient: the variable AI_MODEL is not read; AI_DEFAULT_MODEL is",
+    ]
