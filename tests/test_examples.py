@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -144,15 +145,21 @@ PRINTS = {
 }
 
 
-FRAMEWORKS = {"web/celery_tasks.py": "celery", "web/django_view.py": "django", "web/fastapi_service.py": "fastapi"}
-"""Packages that an example shows the library in; see tests/examples for more of them."""
+ALONE = {
+    "chat.py": "as a reader runs it",
+    "logs.py": "sets up logging for the whole process",
+    "rate_limit.py": "likewise",
+    "web/celery_tasks.py": "celery",
+    "web/django_view.py": "django",
+    "web/fastapi_service.py": "fastapi",
+}
+"""Those that need a process of their own, and why; those of web/ need that package, and have more tests in tests/examples."""
 
 
 def case(name):
-    needed = FRAMEWORKS.get(name)
-    if needed is None:
+    if not name.startswith("web/"):
         return name
-    missing = importlib.util.find_spec(needed) is None
+    missing = importlib.util.find_spec(ALONE[name]) is None
     return pytest.param(
         name, marks=[pytest.mark.slow, pytest.mark.skipif(missing, reason="needs the extra `examples`")]
     )
@@ -163,10 +170,25 @@ def test_every_example_is_here():
     assert {path.as_posix() for path in paths if path.parts[0] != "third_party"} == PRINTS.keys()
 
 
-@pytest.mark.parametrize("name", [case(name) for name in PRINTS])
-def test_an_example_runs(name):
-    bare = {name: value for name, value in os.environ.items() if not name.startswith(("AI_", "OPENAI_"))}
+@pytest.fixture
+def bare(monkeypatch):
+    """An environment without what a developer has set."""
+    for name in os.environ:
+        if name.startswith(("AI_", "AICLIENT_", "OPENAI_")):
+            monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize("name", [name for name in PRINTS if name not in ALONE])
+def test_an_example_runs(name, bare, capsys):
+    runpy.run_path(str(EXAMPLES / name), run_name="__main__")  # in this process, where warnings are errors
+    printed, complaints = capsys.readouterr()
+    assert complaints == ""
+    assert [line for line in PRINTS[name] if line not in printed] == []
+
+
+@pytest.mark.parametrize("name", [case(name) for name in ALONE])
+def test_an_example_runs_by_itself(name, bare):
     command = [sys.executable, "-W", "error", str(EXAMPLES / name)]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=60, env=bare, check=False)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (run.returncode, run.stderr) == (0, "")
     assert [line for line in PRINTS[name] if line not in run.stdout] == []
