@@ -15,6 +15,20 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 PRINTS = {
     "async_calls.py": ["France: I would have to look that up.", "Portugal:"],
+    "audit_log.py": [
+        "answered alice 2 0.000015 None",
+        "failed carol 1 None authentication",
+        "content in it: False - altered: None",
+        "after somebody has altered it: line 5",
+    ],
+    "authentication.py": [
+        "anthropic gets x-api-key: sk-of-today-0***; printed it is SecretStr('***')",
+        "Paris. with a key from a file: authorization: Bearer sk-of-***",
+        "file:.../openai_key",
+        "401 authentication, retryable: False",
+        "no API key for groq: set GROQ_API_KEY",
+        "3 requests for 2 calls, the last with authorization: Bearer sk-of-***",
+    ],
     "budget.py": ["50% of $10 is gone", "10 were answered, 90 refused; $10 spent", "alice: $5 for 5 answers"],
     "bulk.py": ["4/4 done, 1 failed", "Capital of Atlantis? -> OverloadedError: nobody knows Atlantis"],
     "caching.py": [
@@ -23,10 +37,12 @@ PRINTS = {
         "cached=True, asked 0 times",
     ],
     "chat.py": ["Paris.", "stop 6 $0.00000325"],
-    "costs.py": [
-        "may cost $0.00225 to $0.1025",
-        "cost     $0 saved 0.00875 by response cache",
-        "left     $0.004 (estimated)",
+    "chatbot_failover.py": [
+        "[second] This is your question number 2.\n(after first, first, first failed)",
+        "(nobody answers at the moment; ask again)",
+        "[second] Well, I think\n(broken off: connection; say 'go on')",
+        "> Go on.\n[second] This is your question number 5.",
+        "10 messages, 6 requests, $0.000280",
     ],
     "checks.py": [
         "FAILED paris        model      loopbak is not among its 3 models: did you mean loopback?",
@@ -44,14 +60,29 @@ PRINTS = {
         "Budget($9 per day) True says backup",
         "$.providers.main.prioritty: is not known here; did you mean 'priority'?",
     ],
+    "content_pipeline.py": [
+        "-- reviewed; missing: Cups (ContentFilterError)",
+        "draft    4 requests,  22 tokens, $0.00052",
+        "-- drafted, then the budget of $0.009 was used up",
+    ],
     "conversation.py": [
         "Yes, it rains",
         "In Rome",
         "['system', 'user', 'assistant']\nTrue",
         '"function": {"name": "weather"',
     ],
+    "costs.py": [
+        "may cost $0.00225 to $0.1025",
+        "cost     $0 saved 0.00875 by response cache",
+        "left     $0.004 (estimated)",
+    ],
     "custom_middleware.py": ["a call of search", "outside Retry: {'completed': 2}", "{'failed': 2, 'completed': 2}"],
     "custom_provider.py": ["The sum is 42.", "['The ', 'sum ', 'is ', '0.75.']", "calculator bad_request"],
+    "data_analysis.py": [
+        "The north, with 630 against 120. checked (describe ok, revenue failed, revenue ok)",
+        "Splendid: 2000. NOT TRUSTED, invented: [2000.0]",
+        "rows that left the house: 0",
+    ],
     "dry_run.py": ["x-api-key: ***", "warning: anthropic has no seed", "dry: True - to https://api.anthropic.com"],
     "embeddings.py": ["nearest: the Loire (1.000)"],
     "error_handling.py": [
@@ -83,6 +114,12 @@ PRINTS = {
         "Yes, says the second. ['first overloaded', 'first overloaded', 'first overloaded', 'second ok']",
         "{'trial': 25, 'usual': 75}",
     ],
+    "opentelemetry_console.py": [
+        "span     chat mock-model ERROR {'gen_ai.request.model': 'mock-model', 'error.type': 'overloaded'}",
+        "span   aiclient chat mock-model UNSET",
+        'metric aiclient.client.retries 1 {"name": "mock", "stream": false',
+        'metric gen_ai.client.token.usage 3 {"name": "mock", "stream": false, "model": "mock-model", "type": "output"}',
+    ],
     "rate_limit.py": ["30 calls took 2.01 s, 20 had to wait, the last for 2.01 s"],
     "reasoning.py": [
         "{'reasoning_effort': 'xhigh'}",
@@ -91,6 +128,15 @@ PRINTS = {
     "retry_faults.py": ["Paris after ['rate_limit', 'ok']", "AuthenticationError after ['authentication']"],
     "session.py": ["17 items answered, 3 would have cost more", "goes on with 4 messages and $0.0035 left"],
     "single_flight.py": ["50 users, 49 of them shared, 1 request", "the second has: Rhine", "2 requests in all"],
+    "stack.py": [
+        "                  └─ Cache(MemoryStore, ttl=300, sampled=True)",
+        "bob   A river?           -> The Rhine. cached $0",
+        "bob   Capital of France? -> Paris. ['first:ok', 'first:ok']",
+        "Says the second. ['first:overloaded', 'first:overloaded', 'second:ok']",
+        "carol A town?            -> Says the second. ['second:ok']",
+        "carol word word word wor -> refused: policy",
+        "warned: Retry stands outside Budget",
+    ],
     "status.py": ["later: 200 degraded (first open, second closed)", "worse: 503 down (first open, second open)"],
     "stream.py": ["three rivers of Europe.\n[stop, 12 tokens]", "characters came]"],
     "structured_output.py": [
@@ -98,18 +144,25 @@ PRINTS = {
         "so far: {'department': 'billing', 'urgent': True, 'words': ['invoice']}",
         "billing\n['billing', 'support']",
     ],
+    "support_triage.py": [
+        "Where is A-17?                   -> sent by shipping: It was delivered. [2]",
+        "-> a person in shipping, urgent: a refund of 480.00; draft: You get it back. [3]",
+        "-> sent by technical: Which version? [2]",
+        "-> a person: authentication [1]",
+    ],
+    "telemetry.py": [
+        "3 of 4 calls completed, 1 from the cache",
+        "6 + 5 tokens, $0.000026",
+        "failures {'overloaded': 1,",
+    ],
     "template.py": ["billing\nsupport", "mesage is unknown; did you mean 'message'?"],
+    "timeouts.py": ["TimeoutError (attempt) after 3 attempts", "StreamInterruptedError (idle): 'The '"],
     "tool_loop.py": [
         'order {"item": "coffee", "number": 500} -> refused',
         "I ordered 5 coffees. (answer after 3 rounds)",
         "at most 10 at a time",
     ],
     "tools.py": ["21 degrees in Bonn", "It is 21 degrees in Bonn."],
-    "telemetry.py": [
-        "3 of 4 calls completed, 1 from the cache",
-        "6 + 5 tokens, $0.000026",
-        "failures {'overloaded': 1,",
-    ],
     "typed_tools.py": [
         "$.lines[0].count: must be a whole number, not a text",
         "$: has keys that are not known; there are lines, currency",
@@ -119,7 +172,7 @@ PRINTS = {
         "anthropic loses ('pattern', 'minimum')",
         "gemini loses ('pattern',)",
     ],
-    "timeouts.py": ["TimeoutError (attempt) after 3 attempts", "StreamInterruptedError (idle): 'The '"],
+    "unit_test.py": ["passed: test_it_waits_as_long_as_the_service_asks"],
     "validation.py": [
         "Review(product='kettle', stars=5, mood=<Mood.GOOD: 'good'>",
         "request 4 ends with: - $.stars: must be from 1 to 5",
@@ -141,14 +194,14 @@ PRINTS = {
         "402 None {'kind': 'budget', 'message': 'this may cost $0.4; $0.01 are allowed'}",
         "503 600 {'kind': 'overloaded',",
     ],
-    "unit_test.py": ["passed: test_it_waits_as_long_as_the_service_asks"],
 }
 
 
 ALONE = {
     "chat.py": "as a reader runs it",
     "logs.py": "sets up logging for the whole process",
-    "rate_limit.py": "likewise",
+    "opentelemetry_console.py": "its exporters keep the stdout that they found when they were imported",
+    "rate_limit.py": "likewise sets up logging",
     "web/celery_tasks.py": "celery",
     "web/django_view.py": "django",
     "web/fastapi_service.py": "fastapi",
@@ -174,7 +227,7 @@ def test_every_example_is_here():
 def bare(monkeypatch):
     """An environment without what a developer has set."""
     for name in os.environ:
-        if name.startswith(("AI_", "AICLIENT_", "OPENAI_")):
+        if name.startswith(("AI_", "AICLIENT_")) or name.endswith(("_API_KEY", "_BASE_URL")):
             monkeypatch.delenv(name)
 
 
