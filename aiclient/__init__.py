@@ -41,6 +41,7 @@ _NAMES = {
         ResponseValidationError ServerError StoreError StreamClosedError StreamInterruptedError TimeoutError
         ToolArgumentsError UnsupportedFeatureError Verdict outcome
     """,
+    ".fetching": "MediaFetcher",
     ".ledger.ledger": "Funds Ledger",
     ".ledger.limits": "BudgetAlert Limit",
     ".logs": "correlation",
@@ -50,7 +51,6 @@ _NAMES = {
         ToolResultPart VideoPart
     """,
     ".models": "ModelInfo",
-    ".net.fetching": "MediaFetcher",
     ".net.transport": "HTTPLimits",
     ".opening": "OpenStream collect replay",
     ".prices.expenses": "Expense",

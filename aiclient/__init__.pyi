@@ -87,6 +87,7 @@ from .errors import (
     Verdict as Verdict,
     outcome as outcome,
 )
+from .fetching import MediaFetcher as MediaFetcher
 from .ledger.ledger import (
     Funds as Funds,
     Ledger as Ledger,
@@ -118,7 +119,6 @@ from .messages import (
     VideoPart as VideoPart,
 )
 from .models import ModelInfo as ModelInfo
-from .net.fetching import MediaFetcher as MediaFetcher
 from .net.transport import HTTPLimits as HTTPLimits
 from .opening import (
     OpenStream as OpenStream,

@@ -173,7 +173,7 @@ FLOORS = [
     },
     {"net.exchange"},
     {"http"},
-    {"net.fetching"},
+    {"fetching"},
     # 8: the leaves and the layers
     {
         "middleware._arms",

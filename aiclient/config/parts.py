@@ -40,7 +40,7 @@ COLLECTORS: Final = Names(
         "prometheus": "aiclient.middleware:PrometheusMetrics",
     },
 )
-FETCHERS: Final = Names("fetcher", "aiclient.fetchers", {"https": "aiclient.net.fetching:MediaFetcher"})
+FETCHERS: Final = Names("fetcher", "aiclient.fetchers", {"https": "aiclient.fetching:MediaFetcher"})
 
 
 def layer_of(item: Any) -> tuple[str, Any] | None:

@@ -1,1 +1,1 @@
-"""What HTTP stands on: connections, one exchange over them, and media fetched from the public internet."""
+"""What HTTP stands on: addresses, connections, and one exchange over them."""

@@ -1,8 +1,8 @@
 """Fetching media: only from public addresses, by the address that was checked, a few times, within size and time."""
 
-FETCHING = "net/fetching.py"
+FETCHING = "fetching.py"
 ADDRESSES = "net/addresses.py"
-HERE = "tests/net/test_fetching.py::"
+HERE = "tests/test_fetching.py::"
 
 SABOTAGE = [
     (

@@ -16,16 +16,16 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final, TypeAlias
 from urllib.parse import urljoin
 
-from .. import errors
-from ..clock import SYSTEM, Clock
-from ..errors import AIClientError, ConfigError, ConnectError, MediaError, ProtocolError
-from ..gate import Alarm
-from ..http import HTTP, Exchange, HTTPLimits
-from ..media import MAX_BYTES, MediaKind, kind_of, part_of_bytes
-from ..messages import AudioPart, DocumentPart, ImagePart, VideoPart
-from ..request import HTTPCall
-from .addresses import is_address, refusal
-from .places import PORTS, Place, place_of, shown
+from . import errors
+from .clock import SYSTEM, Clock
+from .errors import AIClientError, ConfigError, ConnectError, MediaError, ProtocolError
+from .gate import Alarm
+from .http import HTTP, Exchange, HTTPLimits
+from .media import MAX_BYTES, MediaKind, kind_of, part_of_bytes
+from .messages import AudioPart, DocumentPart, ImagePart, VideoPart
+from .net.addresses import is_address, refusal
+from .net.places import PORTS, Place, place_of, shown
+from .request import HTTPCall
 
 __all__ = ["MediaFetcher", "Resolver"]
 
