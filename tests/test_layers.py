@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 import aiclient
 
 ROOT = Path(aiclient.__file__).parent
+BLOCKS = (ast.stmt, ast.ExceptHandler, ast.match_case)
+"""What holds statements."""
 
 FLOORS = [
     # 0: what stands on nothing of ours
@@ -273,6 +276,7 @@ def dotted(path):
 MODULES = {dotted(path): path for path in ROOT.rglob("*.py")}
 
 
+@functools.cache
 def floor(module):
     """The floor of `module` (dotted, without the package's own name); its own name wins, then the longest pattern."""
     listed = [(name, level) for level, names in enumerate(FLOORS) for name in names if fnmatch(module, name)]
@@ -292,33 +296,44 @@ def named(node, path, module):
         yield name if name in MODULES else ".".join(base)
 
 
-def parsed(path):
-    return ast.parse(path.read_text(encoding="utf-8"))
+@functools.cache
+def imports(path):
+    """The import statements of a file, each with when it runs: "at once", "late" (in a function) or "never" (for types)."""
+    found, todo = [], [("at once", node) for node in ast.parse(path.read_text(encoding="utf-8")).body]
+    while todo:
+        when, node = todo.pop()
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            found.append((when, node))
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            todo += [("never", child) for child in node.body] + [(when, child) for child in node.orelse]
+        else:
+            late = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and when == "at once"
+            inner = [child for child in ast.iter_child_nodes(node) if isinstance(child, BLOCKS)]
+            todo += [("late" if late else when, child) for child in inner]
+    return found
 
 
 def runtime_imports(path, module):
     """Modules of the package that `path` imports when it is imported (not under TYPE_CHECKING, not inside functions)."""
-    todo = list(parsed(path).body)
-    while todo:
-        node = todo.pop()
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            todo += node.orelse
-        elif isinstance(node, ast.ImportFrom) and node.level:
+    for when, node in imports(path):
+        if when == "at once" and isinstance(node, ast.ImportFrom) and node.level:
             yield from named(node, path, module)
-        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            todo += [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)]
 
 
 def all_imports(path, module):
     """Every module of the package that `path` names, late imports included, those for the type checker alone left out."""
-    tree = parsed(path)
-    checked = [
-        node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-    ]
-    left_out = {inner for node in checked for statement in node.body for inner in ast.walk(statement)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level and node not in left_out:
+    for when, node in imports(path):
+        if when != "never" and isinstance(node, ast.ImportFrom) and node.level:
             yield from named(node, path, module)
+
+
+def outside(path):
+    """Top names of the absolute imports of a file."""
+    for _, node in imports(path):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield (node.module or "").split(".")[0]
 
 
 def inside(folder):
@@ -333,13 +348,7 @@ def test_a_module_imports_only_from_lower_floors(module):
 
 @pytest.mark.parametrize("module", sorted(MODULES), ids=lambda module: module or "aiclient")
 def test_a_module_names_its_own_package_relatively(module):
-    absolute = [
-        ast.unparse(node)
-        for node in ast.walk(parsed(MODULES[module]))
-        if (isinstance(node, ast.Import) and any(alias.name.split(".")[0] == "aiclient" for alias in node.names))
-        or (isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").split(".")[0] == "aiclient")
-    ]
-    assert absolute == []
+    assert "aiclient" not in set(outside(MODULES[module]))
 
 
 @pytest.mark.parametrize("module", inside("middleware"))
@@ -366,15 +375,6 @@ def test_a_wire_is_pure(module):
     assert foreign == set()
 
 
-def outside(path):
-    """Top names of the absolute imports of a file."""
-    for node in ast.walk(parsed(path)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            yield (node.module or "").split(".")[0]
-
-
 def test_one_module_knows_the_http_library():
     assert {module for module, path in MODULES.items() if {"httpx", "httpcore"} & set(outside(path))} <= {"http"}
 
@@ -397,11 +397,12 @@ def test_a_module_without_a_floor_is_refused_by_name():
         ("from ..aiclient import X", set()),
         ("if TYPE_CHECKING:\n    from .client import X\nelse:\n    from .errors import X", {"errors"}),
         ("try:\n    from .errors import X\nexcept ImportError:\n    pass", {"errors"}),
+        ("try:\n    pass\nexcept ImportError:\n    from .errors import X", {"errors"}),
         ("class A:\n    from .errors import X", {"errors"}),
         ("def f():\n    from .client import X", set()),
         ("import httpx\nfrom httpx import X", set()),
     ],
-    ids=["module", "package", "above", "type-checking", "try", "class", "function", "foreign"],
+    ids=["module", "package", "above", "type-checking", "try", "except", "class", "function", "foreign"],
 )
 def test_the_reader_of_imports_sees_what_runs_at_import(tmp_path, source, named_there):
     path = tmp_path / "fake.py"
