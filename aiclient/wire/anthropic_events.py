@@ -134,7 +134,8 @@ class AnthropicEvents:
             case "text":
                 block.data = rest_of(raw, "text", "citations")
                 self._add(block, chunks, content=raw.get("text"))
-                for item in raw.get("citations") or ():
+                cited = raw.get("citations")
+                for item in cited if isinstance(cited, list) else ():
                     self._cite(block, item, chunks)
             case "thinking":
                 block.data = rest_of(raw, "thinking", "signature")

@@ -256,6 +256,11 @@ def test_adjacent_texts_stay_apart_with_their_own_sources():
     assert found[1] == TextPart("b")
 
 
+@pytest.mark.parametrize("junk", [True, 3, "x", {"a": 1}])
+def test_citations_that_are_no_list_are_left_out_of_a_stream_as_of_a_whole_answer(junk):
+    assert parts(begin(0, type="text", text="", citations=junk), *TEXT[1:]) == (TextPart("Hello"),)
+
+
 def test_thinking_that_is_not_shown_still_has_its_seal():
     found = parts(
         begin(0, type="thinking", thinking="", signature=""), delta(0, "signature", signature="s"), stop(0), *TEXT_AT_1
