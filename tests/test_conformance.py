@@ -93,7 +93,7 @@ def _differing(conformance, *, every=1, **options):
 
 @needs_recordings
 @pytest.mark.parametrize(
-    ("sizes", "cut", "every"), [((1,), False, 48), ((7, 64), False, 16), ((), True, 48)], ids=["bytes", "reads", "cuts"]
+    ("sizes", "cut", "every"), [((1,), False, 96), ((7, 64), False, 48), ((), True, 96)], ids=["bytes", "reads", "cuts"]
 )
 def test_some_recorded_streams_may_be_split_and_cut_anywhere(conformance, sizes, cut, every):
     assert _differing(conformance, sizes=sizes, cut=cut, every=every) == []

@@ -329,7 +329,7 @@ async def scenes(seeds):
 
 
 async def test_a_few_layers_in_any_order_hold_nothing_when_the_calls_are_over():
-    await scenes(range(120))
+    await scenes(range(60))
 
 
 @pytest.mark.slow

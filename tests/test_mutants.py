@@ -100,7 +100,7 @@ async def asked(conformance, record, body):
 
 @pytest.mark.parametrize("name", sorted(GOLDEN))
 @given(rng=st.randoms(use_true_random=False))
-@settings(max_examples=12)
+@settings(max_examples=settings.default.max_examples // 6)
 def test_a_damaged_golden_answer_is_a_sound_value_or_a_typed_error(tools, name, rng):
     survives(tools, json.loads(GOLDEN[name].read_text(encoding="utf-8")), rng)
 

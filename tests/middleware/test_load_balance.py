@@ -250,7 +250,7 @@ def test_a_key_may_be_any_text(keys):
     assert len({tuple(ranked(key, arms, [1] * 50)) for key in keys}) == len(keys)
 
 
-KEYS = st.lists(st.text(), min_size=1, max_size=20)
+KEYS = st.lists(st.text(), min_size=1, max_size=8)
 
 
 @given(keys=KEYS, weights=st.lists(st.floats(0.1, 10), min_size=2, max_size=5))

@@ -307,10 +307,10 @@ TestModel = Model.TestCase
 TestModel.settings = settings(max_examples=60, stateful_step_count=40)
 
 
-def test_after_a_hundred_thousand_calls_the_sum_is_what_was_used():
+def test_after_twenty_thousand_calls_the_sum_is_what_was_used():
     draw, window, now, open_calls = random.Random(7), Window(50, 10_000, 10), 0.0, []
     used = settled = 0
-    for _ in range(100_000):
+    for _ in range(20_000):
         now += draw.random() * 0.3
         tokens = draw.randrange(400)
         if window.fits(now, tokens):

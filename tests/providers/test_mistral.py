@@ -226,6 +226,7 @@ FULL = {
 }
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("choice", ["auto", "none", "required", "f"])
 @pytest.mark.parametrize(

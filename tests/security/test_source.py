@@ -6,8 +6,6 @@ import ast
 import re
 from pathlib import Path
 
-import pytest
-
 import aiclient
 
 PACKAGE = Path(aiclient.__file__).parent
@@ -52,15 +50,18 @@ def given(tree):
             yield node.arg, node.value.value
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_a_module_runs_no_program_writes_no_key_into_an_address_and_checks_certificates(path):
-    text = path.read_text("utf-8")
+def forbidden(text):
+    """What a module may not hold, as it stands there: programs, keys in addresses, certificates that nobody checks."""
     tree = ast.parse(text)
-    assert set(imported(tree)) & FORBIDDEN_IMPORTS == set()
-    assert set(called(tree)) & (FORBIDDEN_CALLS | FORBIDDEN_METHODS) == set()
-    assert re.findall(r"[?&](?:api_?)?key=\{", text) == []
-    assert re.findall(r"CERT_NONE|check_hostname *= *False", text) == []
-    assert ("verify", False) not in set(given(tree))
+    found = [*FORBIDDEN_IMPORTS & set(imported(tree)), *(FORBIDDEN_CALLS | FORBIDDEN_METHODS) & set(called(tree))]
+    found += re.findall(r"[?&](?:api_?)?key=\{|CERT_NONE|check_hostname *= *False", text)
+    return found + [argument for argument in given(tree) if argument == ("verify", False)]
+
+
+def test_no_module_runs_a_program_writes_a_key_into_an_address_or_leaves_a_certificate_unchecked():
+    found = {path.relative_to(PACKAGE).as_posix(): forbidden(path.read_text("utf-8")) for path in MODULES}
+    assert len(found) > 300
+    assert {path: what for path, what in found.items() if what} == {}
 
 
 def test_the_search_finds_what_it_is_for():
@@ -70,6 +71,8 @@ def test_the_search_finds_what_it_is_for():
     assert set(imported(tree)) == {"pickle", "subprocess"}
     assert set(called(tree)) == {"eval", ("yaml", "full_load"), ("os", "system"), "get"}
     assert ("verify", False) in set(given(tree))
+    bad = 'import pickle\neval("1")\nget(f"https://a.test/?key={key}", verify=False)\ncontext.check_hostname = False'
+    assert forbidden(bad) == ["pickle", "eval", "?key={", "check_hostname = False", ("verify", False)]
 
 
 KEYS = re.compile(r"\b(?:sk-(?:ant-|proj-)?[\w-]{30,}|AIza[\w-]{35}|AKIA[A-Z0-9]{16}|gsk_\w{40,}|ghp_\w{36})\b")

@@ -186,7 +186,7 @@ def test_one_hundred_threads_share_one_loop_thread():
     with Client(MockProvider(lambda request: request.messages[0].content)) as client:
 
         def work(number):
-            answers.extend(client.chat(f"{number}-{call}").message.content for call in range(50))
+            answers.extend(client.chat(f"{number}-{call}").message.content for call in range(10))
 
         threads = [threading.Thread(target=work, args=(number,)) for number in range(100)]
         for thread in threads:
@@ -194,7 +194,7 @@ def test_one_hundred_threads_share_one_loop_thread():
         for thread in threads:
             thread.join()
         assert len(loop_threads()) == before + 1
-    assert sorted(answers) == sorted(f"{number}-{call}" for number in range(100) for call in range(50))
+    assert sorted(answers) == sorted(f"{number}-{call}" for number in range(100) for call in range(10))
 
 
 def test_it_works_where_an_event_loop_is_running():

@@ -50,6 +50,10 @@ WEATHER = {
 }
 
 
+PLAIN = {"trust_env": False, "verify": False}
+"""For httpx: nothing is encrypted here, and loading authorities for each client would take most of the time."""
+
+
 @pytest.fixture
 def server():
     with LoopbackServer() as server:
@@ -58,7 +62,7 @@ def server():
 
 @pytest.fixture
 def http(server):
-    with httpx.Client(base_url=server.base_url, timeout=5, trust_env=False) as client:
+    with httpx.Client(base_url=server.base_url, timeout=5, **PLAIN) as client:
         yield client
 
 
@@ -133,13 +137,13 @@ def test_text_in_parts_counts_as_text(http):
 
 def test_a_reply_may_be_a_function_of_the_messages():
     with LoopbackServer(reply=lambda messages: messages[-1]["content"].upper()) as server:
-        answer = httpx.post(f"{server.base_url}/chat/completions", json=HELLO, trust_env=False)
+        answer = httpx.post(f"{server.base_url}/chat/completions", json=HELLO, **PLAIN)
     assert answer.json()["choices"][0]["message"]["content"] == "SAY HELLO PLEASE"
 
 
 def test_a_reply_that_raises_is_answered_with_a_500_that_says_so(caplog):
     with LoopbackServer(reply=lambda messages: 1 / 0) as server:
-        answer = httpx.post(f"{server.base_url}/chat/completions", json=HELLO, trust_env=False)
+        answer = httpx.post(f"{server.base_url}/chat/completions", json=HELLO, **PLAIN)
     assert answer.status_code == 500
     assert "ZeroDivisionError" in answer.json()["error"]["message"]
     assert "the route POST /v1/chat/completions failed" in caplog.text
@@ -306,7 +310,7 @@ def test_an_unknown_path_gets_404_in_json(http):
 @pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer wrong"}], ids=["none", "wrong"])
 def test_a_missing_or_wrong_key_gets_401_without_telling_the_right_one(headers):
     with LoopbackServer(api_key="sk-right") as server:
-        answer = httpx.post(f"{server.base_url}/chat/completions", json=HELLO, headers=headers, trust_env=False)
+        answer = httpx.post(f"{server.base_url}/chat/completions", json=HELLO, headers=headers, **PLAIN)
     assert answer.status_code == 401
     assert answer.json()["error"]["code"] == "invalid_api_key"
     assert "sk-right" not in answer.text
@@ -315,15 +319,15 @@ def test_a_missing_or_wrong_key_gets_401_without_telling_the_right_one(headers):
 def test_the_right_key_is_let_in():
     with LoopbackServer(api_key="sk-right") as server:
         headers = {"authorization": "Bearer sk-right"}
-        answer = httpx.get(f"{server.base_url}/models", headers=headers, trust_env=False)
+        answer = httpx.get(f"{server.base_url}/models", headers=headers, **PLAIN)
     assert answer.status_code == 200
 
 
 def test_health_needs_no_key_and_takes_no_fault():
     with LoopbackServer(api_key="sk-right", faults=[server_error()]) as server:
-        health = httpx.get(f"{server.url}/health", trust_env=False)
+        health = httpx.get(f"{server.url}/health", **PLAIN)
         assert (health.status_code, health.text) == (200, "ok\n")
-        assert httpx.get(f"{server.base_url}/models", trust_env=False).status_code == 500
+        assert httpx.get(f"{server.base_url}/models", **PLAIN).status_code == 500
 
 
 # ------------------------------------------------------------------------------------------------ records and routes
@@ -346,13 +350,13 @@ def test_a_request_is_recorded_as_it_was_sent(server, http):
 def test_only_the_latest_requests_are_kept_when_told_so():
     with LoopbackServer(keep_requests=2) as server:
         for path in ("a", "b", "c"):
-            httpx.get(f"{server.url}/{path}", trust_env=False)
+            httpx.get(f"{server.url}/{path}", **PLAIN)
         assert [request.path for request in server.requests] == ["/b", "/c"]
 
 
 def test_reset_forgets_requests_script_and_closed_connections(server, http):
     server.script(server_error(), server_error())
-    httpx.get(f"{server.url}/x", trust_env=False)
+    httpx.get(f"{server.url}/x", **PLAIN)
     http.get("/models")
     server.wait_for(lambda: server.open_connections == 1)
     server.reset()
@@ -365,7 +369,7 @@ def test_own_routes_come_first_and_may_have_a_model_in_their_path():
         return Answer(201, {"X-Made": "yes"}, request.path.encode())
 
     routes = [Route("POST", "/v1beta/models/*:generateContent", name), Route("GET", "/v1/models", name)]
-    with LoopbackServer(routes=routes) as server, httpx.Client(base_url=server.url, trust_env=False) as http:
+    with LoopbackServer(routes=routes) as server, httpx.Client(base_url=server.url, **PLAIN) as http:
         made = http.post("/v1beta/models/gem.ini-2:generateContent")
         assert (made.status_code, made.headers["x-made"]) == (201, "yes")
         assert http.get("/v1/models").text == "/v1/models"
@@ -382,7 +386,7 @@ def test_a_routes_generator_is_sent_chunked_and_read_only_as_the_client_reads():
 
     routes = [Route("GET", "/endless", lambda _: Answer(200, body=endless()))]
     with LoopbackServer(routes=routes) as server:
-        with httpx.stream("GET", f"{server.url}/endless", trust_env=False) as answer:
+        with httpx.stream("GET", f"{server.url}/endless", **PLAIN) as answer:
             assert answer.headers["transfer-encoding"] == "chunked"
             next(answer.iter_raw())
         server.wait_closed()
@@ -392,7 +396,7 @@ def test_a_routes_generator_is_sent_chunked_and_read_only_as_the_client_reads():
 def test_empty_items_do_not_end_a_chunked_answer():
     routes = [Route("GET", "/gaps", lambda _: Answer(200, body=(b"a", b"", b"b")))]
     with LoopbackServer(routes=routes) as server:
-        assert httpx.get(f"{server.url}/gaps", trust_env=False).text == "ab"
+        assert httpx.get(f"{server.url}/gaps", **PLAIN).text == "ab"
 
 
 def test_a_generator_that_raises_cuts_the_answer(caplog):
@@ -403,7 +407,7 @@ def test_a_generator_that_raises_cuts_the_answer(caplog):
     routes = [Route("GET", "/broken", lambda _: Answer(200, body=broken()))]
     with LoopbackServer(routes=routes) as server:
         with pytest.raises(httpx.RemoteProtocolError):
-            httpx.get(f"{server.url}/broken", trust_env=False)
+            httpx.get(f"{server.url}/broken", **PLAIN)
         server.wait_closed()
     assert "oh" in caplog.text
 
@@ -459,7 +463,7 @@ def test_any_status_is_sent_and_leaves_the_connection_usable(server, http, statu
 def test_a_false_content_length_is_sent_as_told(server):
     server.script(Fault(body="four", headers={"Content-Length": "9"}, close_after=True))
     with pytest.raises(httpx.RemoteProtocolError):
-        httpx.get(server.url, trust_env=False)
+        httpx.get(server.url, **PLAIN)
 
 
 def test_a_delay_is_silence_before_the_head(server, http):
@@ -571,7 +575,7 @@ def test_close_after_answers_in_full_and_then_closes_unannounced(server):
 def test_a_fault_that_replaces_the_answer_does_not_ask_the_route():
     asked = []
     with LoopbackServer(reply=lambda messages: asked.append(1) or "x", faults=[server_error()]) as server:
-        httpx.post(f"{server.base_url}/chat/completions", json=HELLO, trust_env=False)
+        httpx.post(f"{server.base_url}/chat/completions", json=HELLO, **PLAIN)
     assert asked == []
 
 
@@ -610,7 +614,7 @@ def test_two_requests_at_once_do_not_wait_for_each_other(server):
     server.script(Fault(delay=0.05), Fault(delay=0.05))
     with ThreadPoolExecutor(2) as pool:
         url = f"{server.base_url}/models"
-        answers = [pool.submit(httpx.get, url, trust_env=False) for _ in range(2)]
+        answers = [pool.submit(httpx.get, url, **PLAIN) for _ in range(2)]
         server.wait_for(lambda: len(server.requests) == 2 and server.open_connections == 2)
         assert not any(answer.done() for answer in answers)
         assert [answer.result().status_code for answer in answers] == [200, 200]
@@ -786,7 +790,7 @@ def read_or_reset(sock: socket.socket) -> bytes:
 
 def test_it_serves_coroutines_from_a_thread_of_its_own():
     async def scenario():
-        async with LoopbackServer() as server, httpx.AsyncClient(trust_env=False) as http:
+        async with LoopbackServer() as server, httpx.AsyncClient(**PLAIN) as http:
             answers = await asyncio.gather(*(http.get(f"{server.base_url}/models") for _ in range(5)))
         return server, [answer.status_code for answer in answers]
 
@@ -798,11 +802,11 @@ def test_it_serves_coroutines_from_a_thread_of_its_own():
 def test_it_can_be_started_again_but_not_twice_at_once():
     server = LoopbackServer()
     with server:
-        httpx.get(server.url, trust_env=False)
+        httpx.get(server.url, **PLAIN)
         with pytest.raises(RuntimeError, match="running already"):
             server.__enter__()
     with server:
-        assert httpx.get(f"{server.url}/health", trust_env=False).status_code == 200
+        assert httpx.get(f"{server.url}/health", **PLAIN).status_code == 200
 
 
 def test_it_has_no_address_before_it_was_started():

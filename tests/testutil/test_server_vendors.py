@@ -17,6 +17,10 @@ CONTENTS = [{"role": "user", "parts": [{"text": "Say hello please"}]}]
 THOUGHT = "The user wants an answer."
 
 
+PLAIN = {"trust_env": False, "verify": False}
+"""For httpx: nothing is encrypted here, and loading authorities for each client would take most of the time."""
+
+
 @pytest.fixture
 def server():
     with LoopbackServer(reply="Hi there") as server:
@@ -25,7 +29,7 @@ def server():
 
 @pytest.fixture
 def http(server):
-    with httpx.Client(base_url=server.url, timeout=5, trust_env=False) as client:
+    with httpx.Client(base_url=server.url, timeout=5, **PLAIN) as client:
         yield client
 
 
@@ -205,7 +209,7 @@ def test_input_tokens_of_responses_are_counted(http):
 )
 def test_azures_key_has_a_header_of_its_own(path):
     body = {"model": "m", "input": "Say hello", "messages": HELLO}
-    with LoopbackServer(api_key="right") as server, httpx.Client(base_url=server.url, trust_env=False) as http:
+    with LoopbackServer(api_key="right") as server, httpx.Client(base_url=server.url, **PLAIN) as http:
         assert http.post(path, json=body, headers={"api-key": "wrong"}).status_code == 401
         assert http.post(path, json=body, headers={"api-key": "right"}).status_code == 200
 
@@ -286,7 +290,7 @@ def test_google_lists_models_and_describes_one(http):
 
 
 def test_googles_key_may_stand_in_the_query_and_a_wrong_one_is_told_as_google_does():
-    with LoopbackServer(api_key="right") as server, httpx.Client(base_url=server.url, trust_env=False) as http:
+    with LoopbackServer(api_key="right") as server, httpx.Client(base_url=server.url, **PLAIN) as http:
         assert http.post(f"{GENERATE}?key=right", json={"contents": CONTENTS}).status_code == 200
         refused = http.post(f"{GENERATE}?key=wrong", json={"contents": CONTENTS})
         assert refused.status_code == 400
@@ -349,7 +353,7 @@ def test_bedrocks_errors_are_named_in_a_header(server, http, status, name):
 def test_bedrock_lets_in_who_names_the_key(authorization, status):
     with LoopbackServer(api_key="AKID") as server:
         url = f"{server.url}/model/m/converse"
-        answer = httpx.post(url, json=CONVERSATION, headers={"authorization": authorization}, trust_env=False)
+        answer = httpx.post(url, json=CONVERSATION, headers={"authorization": authorization}, **PLAIN)
     assert answer.status_code == status
 
 

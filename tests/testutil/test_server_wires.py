@@ -218,6 +218,10 @@ WIRES = [
 ALL = pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
 
 
+PLAIN = {"trust_env": False, "verify": False}
+"""For httpx: nothing is encrypted here, and loading authorities for each client would take most of the time."""
+
+
 @pytest.fixture
 def server():
     with LoopbackServer() as server:
@@ -226,7 +230,7 @@ def server():
 
 @pytest.fixture
 def http(server):
-    with httpx.Client(base_url=server.url, timeout=5, trust_env=False) as client:
+    with httpx.Client(base_url=server.url, timeout=5, **PLAIN) as client:
         yield client
 
 
@@ -295,7 +299,7 @@ def test_a_stub_model_streams_as_many_words_as_its_name_says(http, wire):
 @ALL
 def test_a_reply_may_be_a_function_of_the_messages_as_the_wire_has_them(wire):
     with LoopbackServer(reply=lambda messages: f"{len(messages)} {messages[0]['role']}") as server:
-        answer = httpx.post(server.url + wire.path, json=wire.body, trust_env=False)
+        answer = httpx.post(server.url + wire.path, json=wire.body, **PLAIN)
     assert wire.read(answer.json())[0] == "1 user"
 
 
@@ -346,7 +350,7 @@ def test_a_request_without_messages_is_refused(http, wire):
 
 @ALL
 def test_the_key_is_looked_for_where_the_vendor_has_it(wire):
-    with LoopbackServer(api_key=KEY) as server, httpx.Client(base_url=server.url, trust_env=False) as http:
+    with LoopbackServer(api_key=KEY) as server, httpx.Client(base_url=server.url, **PLAIN) as http:
         assert http.post(wire.path, json=wire.body).status_code == wire.wrong_key
         wrong = {name: value.replace(KEY, "sk-wrong") for name, value in wire.key.items()}
         assert http.post(wire.path, json=wire.body, headers=wrong).status_code == wire.wrong_key

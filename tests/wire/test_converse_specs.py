@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiclient.messages import (
@@ -172,6 +172,12 @@ def encoded(request, operation, model):
     return wire.encode(request, model=model, stream=operation == "converse-stream")[0]
 
 
+few = settings(
+    max_examples=settings.default.max_examples // 3
+)  # the check of one body takes a tenth of a second and more
+
+
+@few
 @given(request=REQUESTS, operation=OPERATIONS, model=st.sampled_from(MODELS))
 def test_requests_follow_the_services_schema(validate, request, operation, model):
     call = encoded(request, operation, model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiclient.messages import (
@@ -145,6 +145,12 @@ EXTRA = {
 }
 
 
+few = settings(
+    max_examples=settings.default.max_examples // 3
+)  # the check of one body takes a tenth of a second and more
+
+
+@few
 @given(
     st.lists(exchanges(), min_size=1, max_size=2),
     options(),
@@ -171,6 +177,7 @@ def test_counting_follows_the_vendors_schema(validate):
         assert violations(validate, call, vertex=vertex) == []
 
 
+@few
 @given(st.sampled_from([None, "query", "code_query"]), st.none() | st.integers(1, 9))
 def test_embeddings_follow_the_vendors_schema(validate, task, dimensions):
     request = EmbeddingRequest(["a", "b"], dimensions=dimensions, task=task)

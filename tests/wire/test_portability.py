@@ -548,7 +548,7 @@ def test_the_answers_hold_what_the_matrix_is_about():
     assert opaque == {"openrouter", "mistral", "responses", "anthropic", "gemini", "vertex", "converse"}
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize(("source", "target"), [pair for pair in PAIRS if TARGETS[pair[1]].schema])
 def test_a_history_of_any_source_follows_the_targets_schema(validate, source, target):
     wire = TARGETS[target]

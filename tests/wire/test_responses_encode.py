@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiclient.context import CallContext
@@ -571,6 +571,12 @@ OPTIONS = st.fixed_dictionaries(
 )
 
 
+few = settings(
+    max_examples=settings.default.max_examples // 3
+)  # the check of one body takes a tenth of a second and more
+
+
+@few
 @given(
     head=st.sampled_from([[], [Message("system", "a")], [Message("developer", "b")]]),
     talk=st.lists(turns(), min_size=1, max_size=3),

@@ -190,7 +190,7 @@ def _cpu(count, size):
 
 @pytest.mark.parametrize("size", [1, 100], ids=["bytes", "hundreds"])
 def test_work_grows_in_step_with_the_bytes(size):
-    count = 60_000 * size
+    count = 30_000 * size
     for _ in range(5):  # other processes may disturb a single measurement
         ratio = _cpu(2 * count, size) / _cpu(count, size)
         if ratio <= 2.6:
