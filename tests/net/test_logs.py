@@ -41,9 +41,9 @@ async def test_the_url_of_an_exchange_through_a_callers_client_is_not_printed(he
     with LoopbackServer() as server:
         async with httpx.AsyncClient() as http_client:
             await ask(server, http_client=http_client)
-            assert not [line for line in heard() if line.startswith("httpx ")]
+            assert not [line for line in heard() if line.startswith("httpx HTTP Request")]
             await http_client.get(f"{server.url}/v1/models")
-    (line,) = [line for line in heard() if line.startswith("httpx ")]
+    (line,) = [line for line in heard() if line.startswith("httpx HTTP Request")]
     assert "/v1/models" in line  # the caller's own exchange, as before
 
 
