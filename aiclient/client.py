@@ -59,6 +59,7 @@ class AsyncClient:
         ConfigError: The provider cannot work as it is set up (a missing key, an unknown name); nothing was sent.
 
     Example:
+        >>> import asyncio
         >>> async def main():
         ...     async with AsyncClient(MockProvider("Paris")) as client:
         ...         response = await client.new_request().user("Capital of France?").do()
