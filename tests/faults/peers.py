@@ -49,11 +49,11 @@ class Played:
 
     async def received(self, count=1):
         """Wait until so many requests have arrived."""
-        await asyncio.to_thread(self._server.wait_for, lambda: len(self._server.requests) >= count)
+        await asyncio.to_thread(self._server.wait_for, lambda: len(self._server.requests) >= count, timeout=20)
 
     async def left(self):
         """Wait until no connection is open."""
-        await asyncio.to_thread(self._server.wait_closed)
+        await asyncio.to_thread(self._server.wait_closed, timeout=20)
 
 
 def endless(status, head, piece, **options):
