@@ -255,6 +255,7 @@ async def test_a_name_that_is_not_found_is_unreachable(make, at, answer):
     assert await refused(make(answer).fetch(at("/cat.png"))) == ("unreachable", "media.test: the name was not found")
 
 
+@pytest.mark.linux
 async def test_the_next_address_is_tried_when_one_does_not_answer(make, at, server):
     await make(["127.0.0.3", "127.0.0.1"]).fetch(at("/cat.png"))
     assert len(server.requests) == 1
