@@ -155,9 +155,8 @@ def reset() -> None:
 
 
 def _level(value: object) -> int:
-    if isinstance(value, str):
-        value = logging.getLevelNamesMapping().get(value.upper())
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    number = logging.getLevelNamesMapping().get(value.upper()) if isinstance(value, str) else value
+    if isinstance(number, bool) or not isinstance(number, int) or number < 0:
         names = ", ".join(name for name in logging.getLevelNamesMapping() if name not in ("NOTSET", "WARN", "FATAL"))
-        raise ConfigError(f"level must be a number of at least 0, or one of {names}")
-    return value
+        raise ConfigError(f"level={value!r} must be a number of at least 0, or one of {names}")
+    return number

@@ -155,8 +155,11 @@ def test_nothing_is_put_on_the_root_logger_and_its_handlers_still_see_the_record
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"level": "LOUD"}, "level must be a number of at least 0, or one of CRITICAL, ERROR, WARNING, INFO, DEBUG"),
-        ({"level": -1}, "level must be a number of at least 0, or one of CRITICAL, ERROR, WARNING, INFO, DEBUG"),
+        (
+            {"level": "LOUD"},
+            "level='LOUD' must be a number of at least 0, or one of CRITICAL, ERROR, WARNING, INFO, DEBUG",
+        ),
+        ({"level": -1}, "level=-1 must be a number of at least 0, or one of CRITICAL, ERROR, WARNING, INFO, DEBUG"),
         ({"console": "yes"}, "console='yes' must be True or False"),
         ({"json": "yes"}, "json='yes' must be True, False or None"),
         ({"rotate": 0}, "rotate=0 must be a number of bytes of at least 1, or None"),

@@ -32,12 +32,15 @@ def with_env_file(environ: Mapping[str, str] | None, path: str | os.PathLike[str
         return given
     problem: str
     try:
-        content = Path(path).read_bytes()
+        with Path(path).open("rb") as file:  # it may be a pipe, or a device without end
+            content = file.read(LARGEST + 1)
         text = content.decode("utf-8-sig")
     except OSError as error:
         problem = error.strerror or type(error).__name__
     except UnicodeDecodeError:
         problem = "it is not UTF-8"
+    except ValueError:
+        problem = "no path holds a zero byte"
     else:
         if len(content) <= LARGEST:
             return {**_variables(text, str(path)), **given}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, TypeVar
 
@@ -80,7 +81,7 @@ class Variables:
             ConfigError: One holds what it cannot, or begins with AICLIENT_ and is none of ours; keys are never shown.
         """
         given = os.environ if environ is None else environ
-        env = {name: value.strip() for name, value in given.items() if value.strip()}
+        env = dict(_set(given))
         _check_own(env)
         named = env.get("AI_DEFAULT_MODEL")
         selected = env.get("AI_PROVIDER", "").lower() or None
@@ -101,7 +102,7 @@ class Variables:
             budget=_read(env, "AICLIENT_BUDGET_USD", _dollars),
             config=env.get("AICLIENT_CONFIG"),
             profile=env.get("AICLIENT_PROFILE"),
-            log_level=env.get("AICLIENT_LOG_LEVEL"),
+            log_level=_read(env, "AICLIENT_LOG_LEVEL", _level),
             log_file=env.get("AICLIENT_LOG_FILE"),
         )
 
@@ -138,6 +139,18 @@ class Variables:
             if value is not None:
                 found[argument_of(kind, variable, usual)] = value
         return found
+
+
+def _set(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the variables that are not empty."""
+    environ: Any = given
+    if not isinstance(environ, Mapping):
+        raise ConfigError(f"the environment must be a mapping of names to texts, not {type(environ).__name__}")
+    for name, value in environ.items():
+        if not isinstance(value, str):
+            raise ConfigError(f"the variable {name} must be a text, as in an environment, not {type(value).__name__}")
+        if value.strip():
+            yield name, value.strip()
 
 
 def _check_own(env: Mapping[str, str]) -> None:
@@ -225,6 +238,12 @@ def _rate(text: str) -> float:
     if not 0 <= value < math.inf:
         raise ValueError("must be a number of requests per second, 0 for no limit")
     return value
+
+
+def _level(text: str) -> str:
+    if text.upper() not in logging.getLevelNamesMapping():
+        raise ValueError("must be debug, info, warning, error or critical")
+    return text
 
 
 def _dollars(text: str) -> str:

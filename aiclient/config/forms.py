@@ -20,12 +20,28 @@ from .references import discreet, looks_secret, revealed, with_masks
 if TYPE_CHECKING:
     from .making import Made, Maker
 
-__all__ = ["REFUSED", "Form", "Headers", "Json", "Object", "Option", "Plain", "Problem", "Secret", "Switch", "word"]
+__all__ = [
+    "REFUSED",
+    "UNNAMED",
+    "Form",
+    "Headers",
+    "Json",
+    "Object",
+    "Option",
+    "Plain",
+    "Problem",
+    "Secret",
+    "Switch",
+    "word",
+]
 
 Json: TypeAlias = dict[str, Any]
 Problem: TypeAlias = tuple[Path, str]
 
 REFUSED: Final = "is a function or an object, which only code can give: use the layer or provider in code for it"
+
+
+UNNAMED: Final = "must have a text as its name: write it in quotes"
 
 
 class Form:
@@ -121,8 +137,10 @@ class Headers(Form):
             yield path, "must be an object of header names and texts"
             return
         for name, text in value.items():
-            if not isinstance(text, (str, SecretStr)):
-                yield (*path, str(name)), "must be a text"
+            if not isinstance(name, str):
+                yield (*path, str(name)), UNNAMED
+            elif not isinstance(text, (str, SecretStr)):
+                yield (*path, name), "must be a text"
 
     def schema(self) -> Json:
         """Describe it."""

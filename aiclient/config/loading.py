@@ -150,6 +150,8 @@ def effective(
         config = config.with_profile(wanted)
     given = dict(explicit)
     model = given.pop("model", None)
+    if not isinstance(model, str | None):
+        raise ConfigError(f"model={model!r} must be a text such as openai:gpt-5-mini")
     with aliased(config.aliases):
         silent = is_bare(config) and config.preset is None
         config = begun(config.changed({name: given.pop(name) for name in ("preset",) if name in given}))
@@ -195,7 +197,7 @@ def _prices(config: Config, found: Read, maker: Maker) -> PriceBook | None:
     if prices is None:
         return STANDARD
     if isinstance(prices, str):
-        path = Path(maker.filled(prices, ("prices",))).expanduser()
+        path = _home(Path(maker.filled(prices, ("prices",))))
         prices = str(path if path.is_absolute() or found.path is None else found.path.parent / path)
     given = prices
     try:
@@ -205,9 +207,23 @@ def _prices(config: Config, found: Read, maker: Maker) -> PriceBook | None:
     raise Unfit([(("prices",), problem)])
 
 
+def _home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # `~` of nobody
+        pass
+    raise Unfit([(("prices",), "names a file in a home folder that is not known")])
+
+
 def set_up(config: Config, *, unless: Any = None) -> None:
     """Set up logging as the configuration says, if it says anything; not again as it is set up already."""
     if not config.logging or config.logging == unless:
         return
     section = config.logging if isinstance(config.logging, Mapping) else {}
-    logs.configure(**{name: value for name, value in section.items() if name not in ("content", "content_limit")})
+    try:
+        logs.configure(**{name: value for name, value in section.items() if name not in ("content", "content_limit")})
+    except ConfigError as error:
+        problem = discreet(error.message, {"level": section.get("level")})  # the name of the file may be told
+    else:
+        return
+    raise ConfigError(f"the configuration: $.logging: {problem}")

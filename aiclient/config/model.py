@@ -115,7 +115,7 @@ def _providers(entries: Any) -> Any:
         return entries
     readable = (str, Mapping, ProviderConfig)
     return {
-        name: ProviderConfig.of(name, entry) if isinstance(entry, readable) else entry
+        name: ProviderConfig.of(name, entry) if isinstance(entry, readable) and isinstance(name, str) else entry
         for name, entry in entries.items()
     }
 
@@ -222,6 +222,9 @@ class Config:
         name = name or self.profile
         if name is None:
             return self
+        given: Any = name
+        if not isinstance(given, str):
+            raise ConfigError(f"profile={given!r} must be a text, the name of a profile")
         if name not in self.profiles:
             hint = suggestion(name, list(self.profiles)) or "; there are none"
             raise ConfigError(f"there is no profile {name!r} in this configuration{hint}")

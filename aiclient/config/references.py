@@ -24,7 +24,9 @@ __all__ = [
 LONGEST: Final = 65_536
 """Bytes of a file that holds a secret."""
 
-_VARIABLE: Final = re.compile(r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}|\$\{")
+_VARIABLE: Final = re.compile(
+    r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>(?:(?!\$\{)[^}])*))?\}|\$\{"
+)
 _SECRET: Final = re.compile(r"(?i)auth|cookie|credential|key|pass|secret|token")
 _OPTIONS: Final = frozenset({"api_key", "bearer_token"})
 
@@ -77,6 +79,8 @@ def secret_of(value: str | SecretStr, environ: Mapping[str, str]) -> SecretStr:
         return value
     if text.startswith("env:"):
         name = text.removeprefix("env:").strip()
+        if not name:
+            raise ValueError("names no variable: write env:NAME")
         if not environ.get(name):
             raise ValueError(f"needs the variable {name}, which is not set")
         return SecretStr(environ[name])
@@ -86,9 +90,9 @@ def secret_of(value: str | SecretStr, environ: Mapping[str, str]) -> SecretStr:
 
 
 def _from_file(path: Path) -> SecretStr:
-    path = path.expanduser()
     problem: str
     try:
+        path = path.expanduser()
         if not path.is_file():  # a pipe or a device would block or never end
             raise ValueError("names a file that is not there, or no regular one")
         with path.open("rb") as file:
@@ -96,6 +100,8 @@ def _from_file(path: Path) -> SecretStr:
         text = content.decode("utf-8")
     except OSError as error:
         problem = f"names a file that cannot be read: {error.strerror or type(error).__name__}"
+    except RuntimeError:  # `~` of nobody
+        problem = "names a file in a home folder that is not known"
     except UnicodeDecodeError:
         problem = "names a file that holds no UTF-8 text"
     else:

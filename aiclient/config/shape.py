@@ -18,7 +18,7 @@ from ..plugins import suggestion
 from ..providers.services import SERVICES
 from ..schema.bounds import Bounds
 from ..schema.misfits import Path
-from .forms import Form, Json, Object, Option, Plain, Problem, Switch
+from .forms import UNNAMED, Form, Json, Object, Option, Plain, Problem, Switch
 from .parts import LAYERS, SPECIAL, layer_options
 from .signatures import options_of
 from .timing import Duration
@@ -115,7 +115,10 @@ class Entries(Form):
             yield path, "must be an object: a name for each provider, and what it is"
             return
         for name, entry in value.items():
-            yield from self._entry(str(name), entry, (*path, str(name)))
+            if isinstance(name, str):
+                yield from self._entry(name, entry, (*path, name))
+            else:
+                yield (*path, str(name)), UNNAMED
 
     def _entry(self, name: str, entry: Any, path: Path) -> Iterator[Problem]:
         if not isinstance(entry, (str, Mapping)):
@@ -155,6 +158,8 @@ class Profiles(Form):
             yield path, "must be an object: a name for each profile, and what is different in it"
             return
         for name, changes in value.items():
+            if not isinstance(name, str):
+                yield (*path, str(name)), UNNAMED
             if not isinstance(changes, Mapping):
                 yield (*path, str(name)), "must be an object with what is different in this profile"
             for key in ("profile", "profiles"):

@@ -15,9 +15,7 @@ from attrs import frozen
 
 from .. import jsontext
 from ..errors import AIClientWarning, ConfigError
-from ..schema.misfits import shown
 from .model import Config
-from .references import concealed, inline_secrets
 from .yamlfile import read_yaml
 
 __all__ = ["Read", "Readable", "Source", "read", "read_config"]
@@ -82,10 +80,22 @@ def read(source: Source) -> Read:
         raise ConfigError(f"a configuration is a path, an open file, a dict or a Config, not {type(given).__name__}")
     name = getattr(given, "name", None)
     label = name if isinstance(name, str) else ""
-    content = given.read(LARGEST + 1)
-    text = content.encode() if isinstance(content, str) else content
+    text = _rest(given, f"the configuration {label!r}" if label else "the configuration")
     where = Path(label) if label and Path(label).is_file() else None
     return Read(_config(text, Path(label).suffix.lower(), label, where), where, from_file=True)
+
+
+def _rest(file: Readable, title: str) -> bytes:
+    """Return what an open file holds from where it stands."""
+    problem: str
+    try:
+        content = file.read(LARGEST + 1)
+        return content.encode() if isinstance(content, str) else content
+    except UnicodeError:
+        problem = "it is not UTF-8"
+    except (OSError, ValueError) as error:  # not open for reading, or not open at all
+        problem = getattr(error, "strerror", None) or str(error)
+    raise ConfigError(f"{title} cannot be read: {problem}")
 
 
 def _content(path: Path) -> bytes:
@@ -98,6 +108,8 @@ def _content(path: Path) -> bytes:
                 return file.read(LARGEST + 1)
     except OSError as error:
         problem = error.strerror or type(error).__name__
+    except ValueError:
+        problem = "no path holds a zero byte"
     raise ConfigError(f"the configuration {str(path)!r} cannot be read: {problem}")
 
 
@@ -111,8 +123,9 @@ def _config(content: bytes, suffix: str, label: str, path: Path | None) -> Confi
     value = _parsed(content, kind, title)
     if not isinstance(value, Mapping):
         raise ConfigError(f"{title} must hold an object, not {'nothing' if value is None else 'a single value'}")
-    _warn_of_readers(value, path)
-    return Config.of(cast("Mapping[str, Any]", value), source=repr(label) if label else "")
+    config = Config.of(cast("Mapping[str, Any]", value), source=repr(label) if label else "")
+    _warn_of_readers(config, path)  # now: what is too large or holds itself was refused
+    return config
 
 
 def _parsed(content: bytes, kind: str | None, title: str) -> Any:
@@ -150,17 +163,22 @@ def _toml(text: str) -> Any:
         words = str(error)
         place = words[words.rfind("(at ") :].strip("()") if "(at " in words else ""
         twice = "overwrite" in words or "twice" in words
+    except ValueError:
+        raise ValueError("an integer has too many digits") from None
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     raise ValueError(f"{'a key is given twice' if twice else 'it is not TOML'}{f' ({place})' if place else ''}")
 
 
-def _warn_of_readers(value: Mapping[str, Any], path: Path | None) -> None:
+def _warn_of_readers(config: Config, path: Path | None) -> None:
     """Say so when a file holds secrets that others on this machine may read."""
     if path is None or sys.platform == "win32":
         return
-    places = [shown(place) for place in inline_secrets(concealed(value))]
-    mode = path.stat().st_mode
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # taken away since it was read
+        return
+    places = config.secrets_inside
     if places and mode & (stat.S_IRGRP | stat.S_IROTH):
         warnings.warn(
             f"the configuration {str(path)!r} holds secrets ({', '.join(places[:3])}) and others than its owner may read it: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -29,9 +30,10 @@ def duration(text: str) -> float:
         ValueError: It is none of these, negative or not finite.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)", text.strip())
-    if match is None:
+    seconds = math.inf if match is None else float(match[1]) * _UNITS[match[2]]
+    if seconds == math.inf:
         raise ValueError("must be a duration such as 30s, 500ms, 2m, or a number of seconds")
-    return float(match[1]) * _UNITS[match[2]]
+    return seconds
 
 
 def _seconds(value: Any) -> float | None:

@@ -12,14 +12,17 @@ __all__ = ["read_yaml"]
 MOST_ALIASES: Final = 100
 MOST_MERGED: Final = 100_000
 
+_KEYS: Final = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
+"""What a key may be."""
+
 
 def read_yaml(text: str) -> Any:
     """Return what a YAML document holds.
 
     Raises:
         ConfigError: PyYAML is not installed.
-        ValueError: It is not YAML, holds tags of other languages, a key twice, or more than a hundred aliases; the message says
-            where, and nothing of what stands there.
+        ValueError: It is not YAML, holds tags of other languages, a value that is not what its tag says, a key twice or one
+            that is no text, or more than a hundred aliases; the message says where, and nothing of what stands there.
     """
     try:
         import yaml  # noqa: PLC0415  # an extra
@@ -44,7 +47,7 @@ def read_yaml(text: str) -> Any:
 def _words(error: Any) -> str:
     """Return what is wrong, without the value that YAML's own messages may quote."""
     said = str(getattr(error, "problem", "") or "")
-    ours = ("a key is given twice", "it has more than", "a key must be")
+    ours = ("a key is given twice", "it has more than", "a key must be", "a value cannot be")
     if said.startswith(ours):
         return said
     if said.startswith("could not determine a constructor"):
@@ -59,6 +62,14 @@ def _loader() -> Any:
 
     class Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types here
         aliases = merged = 0
+
+        def construct_object(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002  # PyYAML's own signature
+            try:
+                return super().construct_object(node, deep)
+            except (ValueError, LookupError, AttributeError, TypeError, OverflowError):
+                pass  # `!!int x`, `!!bool x`, the 99th of a month: what is said of them quotes them
+            problem = "a value cannot be read as what it is written as"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
         def compose_node(self, parent: Any, index: Any) -> Any:
             if self.check_event(yaml.events.AliasEvent):
@@ -82,6 +93,9 @@ def _loader() -> Any:
             for key, _ in node.value:  # now, before keys of others are merged in
                 if not isinstance(key, yaml.ScalarNode):
                     raise yaml.constructor.ConstructorError(None, None, "a key must be a text", key.start_mark)
+                if key.tag not in _KEYS:  # YAML takes 1, on and null for other things
+                    problem = "a key must be a text: write it in quotes"
+                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
                 if key.value in seen and key.value != "<<":
                     raise yaml.constructor.ConstructorError(None, None, "a key is given twice", key.start_mark)
                 seen.add(key.value)

@@ -100,7 +100,7 @@ def test_a_log_file_alone_prints_nothing(ask, capsys, tmp_path):
 
 def test_a_log_level_that_is_none_is_wrong_usage(ask, capsys):
     assert ask("hi", "--log-level", "loud") == 2
-    assert "level must be a number" in capsys.readouterr().err
+    assert "level='loud' must be a number" in capsys.readouterr().err
 
 
 def test_it_streams_unless_told_otherwise(ask, server):

@@ -19,6 +19,20 @@ def retry_of(environ):
     return layers[0] if layers else None
 
 
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({**MOCK, "AI_TIMEOUT": 30}, "the variable AI_TIMEOUT must be a text, as in an environment, not int"),
+        ([], "the environment must be a mapping of names to texts, not list"),
+        ({**MOCK, "AICLIENT_LOG_LEVEL": "loud"}, "AICLIENT_LOG_LEVEL='loud' must be debug, info, warning, error or"),
+        ({**MOCK, "AI_RETRY_BACKOFF": "9" * 400}, "must be a duration such as 30s"),
+    ],
+)
+def test_what_no_environment_holds_is_named(environ, said):
+    with pytest.raises(ConfigError, match=said):
+        from_env(environ)
+
+
 # --- which provider, which model ---
 
 

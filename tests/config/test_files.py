@@ -65,6 +65,63 @@ def test_a_device_is_not_read():
         read_config("/dev/zero")
 
 
+@pytest.mark.parametrize(
+    ("opened", "problem"),
+    [
+        ({"mode": "w"}, "not readable"),
+        ({"mode": "r", "encoding": "ascii"}, "it is not UTF-8"),
+    ],
+)
+def test_an_open_file_that_cannot_be_read_is_said_to_be(tmp_path, opened, problem):
+    (tmp_path / "a.json").write_bytes(b"\xff")
+    with (
+        (tmp_path / "a.json").open(**opened) as file,
+        pytest.raises(ConfigError, match=f"a.json' cannot be read: {problem}"),
+    ):
+        read_config(file)
+
+
+def test_no_path_holds_a_zero_byte():
+    with pytest.raises(ConfigError, match="cannot be read: no path holds a zero byte"):
+        read_config("a\0.json")
+    with pytest.raises(ConfigError, match="cannot be read: no path holds a zero byte"):
+        setup({"model": "mock:x"}, env_file="a\0")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such files")
+def test_a_device_without_end_is_no_file_of_variables():
+    with pytest.raises(ConfigError, match="is larger than 1048576 bytes"):
+        setup({"model": "mock:x"}, env_file="/dev/zero")
+
+
+@pytest.mark.parametrize(
+    ("config", "path"),
+    [
+        ({"providers": {1: "mock"}}, "$.providers.1"),
+        ({"model": "mock", "profiles": {2: {}}}, "$.profiles.2"),
+        ({"providers": {"openai": {"headers": {3: "x"}}}}, "$.providers.openai.headers.3"),
+    ],
+)
+def test_what_is_named_by_no_text_is_refused(config, path):
+    with pytest.raises(ConfigError) as caught:
+        Config.of(config)
+    assert f"{path}: must have a text as its name" in str(caught.value)
+    with pytest.raises(ConfigError):
+        Config(**config)
+
+
+@pytest.mark.parametrize(("option", "said"), [({"profile": 3}, "profile=3 must"), ({"model": 3}, "model=3 must")])
+def test_an_argument_that_is_no_text_is_named(option, said):
+    with pytest.raises(ConfigError, match=said):
+        Client.from_config({"model": "mock"}, **option)
+
+
+def test_a_logging_section_that_cannot_be_is_named_without_its_level():
+    with pytest.raises(ConfigError) as caught:
+        Client.from_config({"model": "mock", "logging": {"level": "sk-loud"}})
+    assert str(caught.value).startswith("the configuration: $.logging: level must be a number")
+
+
 # --- YAML ---
 
 
@@ -99,6 +156,12 @@ LAUGHS = {
 def test_aliases_that_grow_without_end_are_refused_at_once(kind):
     refused(LAUGHS[kind])  # the first brings the library
     assert cpu(lambda: refused(LAUGHS[kind])) < 0.5
+
+
+def test_aliases_that_grow_without_end_are_refused_before_a_file_is_searched_for_secrets(tmp_path):
+    (tmp_path / "a.yaml").write_text(LAUGHS["few"], "utf-8")
+    with pytest.raises(ConfigError, match="holds more than 20000 values"):
+        read_config(tmp_path / "a.yaml")
 
 
 @pytest.mark.parametrize("tag", ["!!python/object/apply:os.system ['true']", "!!python/name:os.system", "!mine x"])
@@ -174,7 +237,7 @@ def test_variables_stand_in_texts(text, value):
     assert expanded(text, {"A": "1", "B": "2"}) == value
 
 
-@pytest.mark.parametrize("text", ["${C}", "${", "${1}", "${A"])
+@pytest.mark.parametrize("text", ["${C}", "${", "${1}", "${A", "${C:-${A}}"])
 def test_a_variable_that_is_not_set_or_none_is_an_error(text):
     with pytest.raises(ValueError, match=r"is not set|begins no variable"):
         expanded(text, {"A": "1"})
@@ -191,6 +254,15 @@ def test_a_file_that_holds_no_secret_is_refused(tmp_path, content):
     (tmp_path / "key").write_bytes(content)
     with pytest.raises(ValueError, match=r"names a file that is empty|holds no UTF-8|of over 65536"):
         secret_of(f"file:{tmp_path / 'key'}", {})
+
+
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [("env:", "names no variable: write env:NAME"), ("file:~nobody-of-this-name/key", "home folder that is not known")],
+)
+def test_a_reference_to_nothing_says_what_is_not_there(reference, said):
+    with pytest.raises(ValueError, match=said):
+        secret_of(reference, {})
 
 
 def test_a_secret_given_as_one_is_no_reference():

@@ -53,6 +53,18 @@ SABOTAGE = [
     ("config/yamlfile.py", "                if self.aliases > MOST_ALIASES:", "                if False:", BAD),
     (
         "config/yamlfile.py",
+        "except (ValueError, LookupError, AttributeError, TypeError, OverflowError):",
+        "except ZeroDivisionError:",
+        BAD,
+    ),
+    (
+        "config/references.py",
+        r"(?:(?!\$\{)[^}])*",
+        "[^}]*",
+        FILES + "test_a_variable_that_is_not_set_or_none_is_an_error",
+    ),
+    (
+        "config/yamlfile.py",
         "class Loader(yaml.SafeLoader):",
         "class Loader(yaml.UnsafeLoader):",
         FILES + "test_a_tag_makes_no_object",
