@@ -5,6 +5,7 @@ What belongs together stays together: an answer and the results of the tools it 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -20,6 +21,9 @@ from .tokens import TokenCounter, estimate
 from .turns import inseparable
 
 __all__ = ["load", "save", "trimmed"]
+
+LARGEST: Final = 256 * 1024 * 1024
+"""Bytes of a saved conversation: a device without end must not fill the memory."""
 
 _SYSTEM: Final = ("system", "developer")
 
@@ -102,6 +106,8 @@ def save(messages: Iterable[Message], path: str | Path) -> None:
     """
     path = Path(path)
     record = {"aiclient": VERSION, "type": "Conversation", "messages": [message.to_dict() for message in messages]}
+    if "\0" in str(path):  # Python's own words for it are of no use, and are no OSError
+        raise OSError(errno.EINVAL, "no path holds a zero byte", str(path))
     text = json.dumps(record, indent=1)  # in ASCII: models write halves of characters, which UTF-8 has no form for
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -121,7 +127,11 @@ def load(path: str | Path) -> tuple[Message, ...]:
     """
     problem, data = "", None
     try:
-        data = json.loads(Path(path).read_bytes())
+        with Path(path).open("rb") as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise StoreError(f"{path} is larger than {LARGEST >> 20} MiB", kind="record")
+        data = json.loads(content)
     except (ValueError, RecursionError) as error:
         problem = f": {type(error).__name__}"
     if not isinstance(data, dict) or data.get("type") != "Conversation" or not isinstance(data.get("messages"), list):

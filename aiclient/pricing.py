@@ -111,8 +111,10 @@ def estimate(
         counter: Counts the input tokens. Default `tokens.estimate`.
 
     Raises:
-        ConfigError: No model is named.
+        ConfigError: No model is named, or `output_tokens` is no number of tokens.
     """
+    if output_tokens is not None and (type(output_tokens) is not int or output_tokens < 0):
+        raise ConfigError(f"output_tokens={output_tokens!r} must be a whole number, 0 or more")
     named = model or request.model
     if named is None:
         raise ConfigError("estimate() needs a model: pass model='provider:model'")

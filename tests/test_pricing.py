@@ -319,6 +319,12 @@ def test_an_estimate_asks_the_model_that_the_request_names():
     assert pricing.estimate(request, model=MINI).model == "gpt-5-nano"
 
 
+@pytest.mark.parametrize("number", [-1, 1.5, True])
+def test_an_estimate_of_no_number_of_tokens_is_refused(number):
+    with pytest.raises(ConfigError, match=r"output_tokens=.* must be a whole number"):
+        pricing.estimate(ChatRequest([Message("user", "x")]), model="openai:gpt-5-mini", output_tokens=number)
+
+
 def test_an_estimate_of_no_model_is_refused():
     with pytest.raises(ConfigError, match=r"estimate.. needs a model"):
         pricing.estimate(HELLO)

@@ -8,6 +8,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from typing import TextIO, cast
 
 from .arguments import make_parser
 from .terminal import complain, note
@@ -22,6 +23,7 @@ INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 the service failed, 2 wrong usage or set-up, 130 interrupted."""
+    _open_streams()
     parser = make_parser()
     try:
         arguments = parser.parse_args(argv)
@@ -43,8 +45,8 @@ def _guarded(arguments: argparse.Namespace) -> int:
     )
     from .whom import advice  # noqa: PLC0415  # as above
 
-    run: Callable[[argparse.Namespace], int] = importlib.import_module(arguments.command, __name__).run
     try:
+        run: Callable[[argparse.Namespace], int] = importlib.import_module(arguments.command, __name__).run
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_, **__: note(str(message))
             return run(arguments)
@@ -67,6 +69,20 @@ def _guarded(arguments: argparse.Namespace) -> int:
         _detach_output()
         note(f"the output could not be written: {error.strerror or error}")
         return FAILED
+
+
+def _open_streams() -> None:
+    """Give a process that was begun without one of the three streams (`<&-`) one that is empty, or refuses to be written."""
+    if sys.stdin is None:
+        sys.stdin = _nothing("r")
+    if sys.stdout is None:
+        sys.stdout = _nothing("w", os.O_RDONLY)
+    if sys.stderr is None:
+        sys.stderr = _nothing("w")
+
+
+def _nothing(mode: str, flags: int = os.O_RDWR) -> TextIO:
+    return cast("TextIO", os.fdopen(os.open(os.devnull, flags), mode, encoding="utf-8"))
 
 
 def _detach_output() -> None:

@@ -12,7 +12,7 @@ from ..middleware.logging import Logging
 from ..sync.client import Client
 from ..tools.stream import text_of
 from .answers import as_json
-from .asking import files, piped, schema, tools
+from .asking import asked, files, schema, spoken, tools
 from .terminal import note, put
 from .whom import made
 
@@ -29,7 +29,7 @@ __all__ = ["logged", "run"]
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask and print."""
-    prompt = piped() if arguments.prompt == "-" else arguments.prompt
+    prompt = asked(arguments.prompt)
     texts, parts = files(arguments.file)
     if not (prompt.strip() or texts or parts):
         raise ConfigError("there is nothing to ask: give a prompt, a file with -f, or text on standard input")
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
             logged(client)
         request = client.new_request()
         if arguments.system is not None:
-            request = request.system(arguments.system)
+            request = request.system(spoken(arguments.system, "--system"))
         if arguments.schema is not None:
             request = request.response_format(schema(arguments.schema))
         request = request.user(*parts, "\n\n".join([*texts, prompt.strip()]) or None)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from .. import jsontext
 from ..errors import AIClientError, ConfigError, InvalidMessageError
 from ..media import audio, document, image, kind_of, video
 from ..tools.functions import tool
@@ -20,24 +21,49 @@ if TYPE_CHECKING:
     from ..messages import Part
     from ..tools.use import AnyTool
 
-__all__ = ["files", "piped", "schema", "tools"]
+__all__ = ["asked", "files", "schema", "spoken", "tools"]
 
 MOST_TEXT: Final = 4 * 1024 * 1024
 """Bytes of one text file; more fits into no prompt."""
 
+MOST: Final = 256 * 1024 * 1024
+"""Bytes of any file: a device without end must not fill the memory."""
 
 _MEDIA: Final[Mapping[str, Callable[[bytes], Part]]] = {"image": image, "audio": audio, "video": video}
 
 
-def piped() -> str:
-    """Read the prompt from standard input."""
+def asked(prompt: str) -> str:
+    """Return the prompt: what stands on the command line, or, of `-`, what standard input holds.
+
+    Raises:
+        InvalidMessageError: It is not text.
+        ConfigError: Standard input cannot be read.
+    """
+    if prompt != "-":
+        return spoken(prompt, "the prompt")
     if sys.stdin.isatty():
         note("reading the prompt from the keyboard; Ctrl-D ends it")
+    problem: str
     try:
-        return sys.stdin.read()
+        return spoken(sys.stdin.read(), "standard input")
     except UnicodeDecodeError as error:
-        problem = error.reason
-    raise InvalidMessageError(f"standard input is not text in {sys.stdin.encoding}: {problem}")
+        raise InvalidMessageError(f"standard input is not text in {sys.stdin.encoding}: {error.reason}") from None
+    except OSError as error:
+        problem = error.strerror or type(error).__name__
+    raise ConfigError(f"standard input cannot be read: {problem}")
+
+
+def spoken(text: str, what: str) -> str:
+    """Return a text as it was meant in UTF-8, whatever the locale: one that has no such letters hands bytes through.
+
+    Raises:
+        InvalidMessageError: It is none.
+    """
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8")
+    except UnicodeError as error:
+        problem = error.reason if isinstance(error, UnicodeDecodeError) else "it holds half a character"
+    raise InvalidMessageError(f"{what} is not text in UTF-8: {problem}")
 
 
 def files(paths: Iterable[str]) -> tuple[list[str], list[Part]]:
@@ -66,9 +92,10 @@ def schema(path: str) -> Mapping[str, Any]:
     Raises:
         ConfigError: The file cannot be read, or holds none.
     """
+    data = _read(path)
     try:
-        value: Any = json.loads(_read(path))
-    except (ValueError, RecursionError) as error:
+        value = jsontext.read(data.decode("utf-8-sig"))
+    except ValueError as error:  # bytes that are no UTF-8 too
         problem = f"is not JSON: {error}"
     else:
         if isinstance(value, dict):
@@ -83,10 +110,13 @@ def tools(names: Iterable[str]) -> list[AnyTool]:
     Raises:
         ConfigError: There is no such module or function, or it can be no tool.
     """
-    here = os.getcwd()  # noqa: PTH109  # sys.path holds texts
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    return [_tool(name) for name in names]
+    wanted = list(names)
+    if wanted:
+        with contextlib.suppress(FileNotFoundError):  # the folder was removed: there is nothing in it to be found
+            here = os.getcwd()  # noqa: PTH109  # sys.path holds texts
+            if here not in sys.path:
+                sys.path.insert(0, here)
+    return [_tool(name) for name in wanted]
 
 
 def _tool(name: str) -> AnyTool:
@@ -96,7 +126,7 @@ def _tool(name: str) -> AnyTool:
     problem: str
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # noqa: BLE001  # the user's own module may raise anything while it is imported
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # the user's own module may raise anything while it is imported
         problem = f"{module_name} could not be imported: {type(error).__name__}: {error}"
     else:
         found = getattr(module, function_name, None)
@@ -120,7 +150,11 @@ def _made(name: str, found: Any) -> AnyTool:
 
 def _read(path: str) -> bytes:
     try:
-        return Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            data = file.read(MOST + 1)
+        if len(data) <= MOST:
+            return data
+        problem = f"it is larger than {MOST >> 20} MiB"
     except OSError as error:
         problem = error.strerror or type(error).__name__
     raise ConfigError(f"{path!r} cannot be read: {problem}")

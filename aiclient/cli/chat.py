@@ -9,12 +9,13 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
-from ..errors import AIClientError, ConfigError
+from ..errors import AIClientError, ConfigError, InvalidMessageError
 from ..history import load, save
 from ..messages import Message
 from ..prices.expenses import NOTHING, expense_of_outcome, shown
 from ..sync.client import Client
 from .answers import as_json
+from .asking import spoken
 from .terminal import complain, note, put
 from .whom import made
 
@@ -47,7 +48,10 @@ def run(arguments: argparse.Namespace) -> int:
 def _lines() -> Iterator[str]:
     """Give what is typed, with a prompt and the keys of a shell; of a pipe, its lines."""
     if not sys.stdin.isatty():
-        yield from sys.stdin
+        try:
+            yield from sys.stdin
+        except UnicodeDecodeError as error:
+            raise InvalidMessageError(f"standard input is not text in {sys.stdin.encoding}: {error.reason}") from None
         return
     with contextlib.suppress(ImportError):  # not on Windows
         import readline  # noqa: F401, PLC0415  # gives input() its keys
@@ -75,16 +79,17 @@ class _Talk:
         """Do what one line says; False ends the conversation."""
         if not line:
             return True
-        if not line.startswith("/"):
-            self._say(line)
-            return True
         name, _, rest = line.partition(" ")
         if name == "/quit":
             return False
         try:
+            if not line.startswith("/"):
+                self._say(spoken(line, "the line"))
+                return True
             self._command(name, rest.strip())
         except AIClientError as error:
             note(str(error))
+            self.failed = self.failed or not line.startswith("/")
         return True
 
     def close(self) -> None:

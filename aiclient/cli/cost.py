@@ -15,7 +15,7 @@ from ..models import info
 from ..pricing import estimate
 from ..request import ChatOptions, ChatRequest
 from ..sqlite_store import SQLiteStore
-from .asking import files, piped
+from .asking import asked, files
 from .tables import drawn
 from .terminal import put
 
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _estimate(arguments: argparse.Namespace) -> int:
     info(arguments.model)  # raises: it says what is known, and what may have been meant
-    prompt = piped() if arguments.prompt == "-" else arguments.prompt
+    prompt = asked(arguments.prompt)
     texts, parts = files(arguments.file)
     said = [*parts, "\n\n".join([*texts, prompt.strip()])]
     system = [Message("system", arguments.system)] if arguments.system is not None else []
@@ -56,7 +56,8 @@ def _estimate(arguments: argparse.Namespace) -> int:
 
 def _report(arguments: argparse.Namespace) -> int:
     if not Path(arguments.ledger).is_file():
-        raise ConfigError(f"{arguments.ledger!r} is not there: give the file of a Ledger(store=SQLiteStore(path))")
+        what = "is no file" if Path(arguments.ledger).exists() else "is not there"
+        raise ConfigError(f"{arguments.ledger!r} {what}: give the file of a Ledger(store=SQLiteStore(path))")
     report = asyncio.run(_read(arguments))
     if arguments.json:
         put(report.to_json() + "\n")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from attrs import frozen
@@ -23,6 +24,8 @@ from .rows import Report, Spent
 from .store_books import StoreBooks
 
 __all__ = ["Booking", "Funds", "Ledger", "Line"]
+
+_DAY: Final = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
 
 
 @frozen
@@ -149,16 +152,17 @@ class Ledger:
 
         Args:
             by: Columns.
-            since: The first day, as `2026-11-28`.
-            until: The last day.
+            since: The first day, as `2026-11-28`; a month or a year is its first.
+            until: The last day; a month or a year is its last.
 
         Raises:
-            ConfigError: `by` is not names; a day is not a text.
+            ConfigError: `by` is not names; a day is none.
         """
-        for name, day in (("since", since), ("until", until)):
-            if not isinstance(day, str):
+        days: tuple[tuple[str, object], ...] = (("since", since), ("until", until))
+        for name, day in days:
+            if not isinstance(day, str) or (day != "" and _DAY.fullmatch(day) is None):
                 raise ConfigError(f"{name}={day!r:.80} must be a day as a text, such as '2026-11-28'")
-        return Report.of((row for row in self._books.rows() if since <= (row[0]["day"] or "") <= until), by)
+        return Report.of((row for row in self._books.rows() if _within(row[0]["day"] or "", since, until)), by)
 
     async def reset(self, name: str | None = None, *, value: str | None = None) -> int:
         """Begin anew on every account of limits called `name` (None: all), or on those of one user, tag value or the like.
@@ -244,3 +248,7 @@ class Ledger:
             new = [attempt for attempt in journal if attempt.number not in seen]
             seen.update(attempt.number for attempt in new)
         return new
+
+
+def _within(day: str, since: str, until: str) -> bool:
+    return since <= day and day[: len(until)] <= until

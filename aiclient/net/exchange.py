@@ -200,7 +200,8 @@ class Exchange:
 
     @property
     def _host(self) -> str:
-        return _host(self._url) or "the service"
+        """The service as messages call it, with its port if that was said: a wrong one is often what is wrong."""
+        return _host(self._url, port=True) or "the service"
 
     def _end(self, *, clean: bool) -> None:
         """Let go of the connection, once; an ordinary function, so nothing can cut it short."""
@@ -259,11 +260,13 @@ def _let_go(limits: Limits, answer: Answer) -> None:
     answer.end(False)
 
 
-def _host(url: str) -> str | None:
+def _host(url: str, *, port: bool = False) -> str | None:
     try:
-        return urlsplit(url).hostname
-    except ValueError:  # brackets that match nothing
+        parts = urlsplit(url)
+        said = parts.port if port else None
+    except ValueError:  # brackets that match nothing, a port that is none
         return None
+    return f"{parts.hostname}:{said}" if said and parts.hostname else parts.hostname
 
 
 def _joined(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:

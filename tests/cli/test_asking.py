@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import socket
+import sys
 
 import pytest
 
@@ -65,6 +68,8 @@ def test_a_schema_is_asked_for(server, tmp_path):
         ("x.bin", b"\xff\xfe\x00\x01", "-f", "neither text in UTF-8 nor"),
         ("big.txt", b"a" * (5 << 20), "-f", "a text may have"),
         ("s.json", b"nope", "--schema", "is not JSON"),
+        ("s.json", b"\xff", "--schema", "is not JSON"),
+        ("s.json", b'{"type": "object", "type": "array"}', "--schema", "the key 'type' is given twice"),
         ("s.json", b"[" * 100_000, "--schema", "is not JSON"),
         ("s.json", b"[]", "--schema", "must hold a JSON schema"),
     ],
@@ -127,3 +132,70 @@ def test_json_of_an_answer_with_a_file(server, tmp_path, capsys):
     (tmp_path / "n.txt").write_text("one")
     assert ask(server, "Hi", "-f", str(tmp_path / "n.txt"), "--json") == 0
     assert json.loads(capsys.readouterr().out)["content"] == "Paris"
+
+
+def test_a_schema_that_is_not_there_is_not_said_to_be_no_json(server, capsys):
+    assert ask(server, "Hi", "--schema", "nowhere.json") == 2
+    assert capsys.readouterr().err == "aiclient: 'nowhere.json' cannot be read: No such file or directory\n"
+
+
+@pytest.mark.parametrize("option", ["-f", "--schema"])
+def test_a_file_without_end_does_not_fill_the_memory(server, tmp_path, monkeypatch, capsys, option):
+    monkeypatch.setattr("aiclient.cli.asking.MOST", 1 << 20)
+    (tmp_path / "endless").write_bytes(b" " * ((1 << 20) + 1))
+    assert ask(server, "Hi", option, str(tmp_path / "endless")) == 2
+    assert "it is larger than 1 MiB" in capsys.readouterr().err
+
+
+def test_a_module_that_ends_the_process_while_it_is_imported_is_said_to(server, module, tmp_path, capsys):
+    (tmp_path / "cli_leaving.py").write_text("raise SystemExit(7)\n")
+    assert ask(server, "Hi", "--tool", "cli_leaving:forecast") == 2
+    assert "cli_leaving could not be imported: SystemExit: 7" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder that is in use stays there")
+def test_a_folder_that_was_removed_is_no_reason_not_to_ask(server, tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert ask(server, "Hi") == 0
+    monkeypatch.chdir(tmp_path)
+
+
+def test_letters_that_the_locale_does_not_have_arrive(server):
+    assert ask(server, "gr\udcc3\udcbc\u00df", "--system", "\udcc3\udcbc") == 0
+    assert content(server) == "gr\u00fc\u00df"
+
+
+@pytest.mark.parametrize(("prompt", "system"), [("a\udcff", "x"), ("a", "\udcff")])
+def test_bytes_that_are_no_text_are_not_sent(server, capsys, prompt, system):
+    assert ask(server, prompt, "--system", system) == 2
+    assert "is not text in UTF-8" in capsys.readouterr().err
+    assert server.requests == []
+
+
+def test_standard_input_that_is_no_text_is_not_sent(server, monkeypatch, capsys):
+    monkeypatch.setattr(
+        sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a\xff"), encoding="utf-8", errors="surrogateescape")
+    )
+    assert ask(server) == 2
+    assert capsys.readouterr().err == "aiclient: standard input is not text in UTF-8: invalid start byte\n"
+
+
+def test_standard_input_that_cannot_be_read_is_said_to_be(server, monkeypatch, capsys):
+    class Broken(io.StringIO):
+        def read(self, *_):
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(sys, "stdin", Broken())
+    assert ask(server) == 2
+    assert capsys.readouterr().err == "aiclient: standard input cannot be read: Input/output error\n"
+
+
+def test_where_nobody_listens_is_told_with_its_port(monkeypatch, capsys):
+    monkeypatch.setenv("AI_MAX_RETRIES", "0")
+    with socket.socket() as free:  # bound, and not listening: nobody else has it
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        assert main(["ask", "hi", "-m", "any", "--base-url", f"http://127.0.0.1:{port}/v1"]) == 1
+    assert f"no connection to 127.0.0.1:{port}: refused" in capsys.readouterr().err

@@ -131,3 +131,19 @@ def test_ctrl_c_in_a_pipe_ends_it_with_130(server):
         running.send_signal(signal.SIGINT)
         _, err = running.communicate(timeout=10)
     assert (running.returncode, err) == (130, "")
+
+
+@pytest.mark.parametrize(("errors", "code", "answers"), [("surrogateescape", 0, 2), ("strict", 2, 0)])
+def test_a_line_that_is_no_text_is_not_sent(server, monkeypatch, capsys, errors, code, answers):
+    lines = io.TextIOWrapper(io.BytesIO(b"one\n\xff\ntwo\n"), encoding="utf-8", errors=errors)
+    monkeypatch.setattr(sys, "stdin", lines)
+    assert main(["chat", "-m", "any", "--base-url", server.base_url]) == code
+    out, err = capsys.readouterr()
+    assert (out.count("heard"), len(server.requests)) == (answers, answers)
+    assert "is not text in" in err
+
+
+@pytest.mark.parametrize("command", ["/save", "/load"])
+def test_a_path_that_can_be_none_is_said_to_be(talk, command):
+    code, out, err = talk(f"{command} a\0b", "one")
+    assert (code, out.endswith("1 heard\n"), err.count("aiclient: ")) == (0, True, 1)

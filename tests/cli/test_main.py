@@ -134,3 +134,41 @@ def test_a_failure_says_what_the_services_support_needs(capsys):
 def test_a_failure_that_knows_nothing_shows_its_category(capsys):
     complain(AuthenticationError("No."))
     assert capsys.readouterr().err == "aiclient: No. [authentication]\n"
+
+
+# --- streams that are not there, and what is no text ---
+
+
+def without(stream, *argv):
+    """Run the command as `sh -c "... {stream}&-"` does."""
+    command = f'exec "$0" -m aiclient "$@" {stream}&-'
+    return subprocess.run(["sh", "-c", command, sys.executable, *argv], capture_output=True, check=False)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such shell")
+@pytest.mark.parametrize(
+    ("stream", "argv", "code", "said"),
+    [
+        ("<", ["ask", "-m", "mock"], 2, b"aiclient: "),
+        ("<", ["chat", "-m", "mock"], 0, b""),
+        (">", ["explain", "-m", "mock"], 1, b"aiclient: the output could not be written: Bad file descriptor\n"),
+    ],
+)
+def test_a_stream_that_was_closed_before_is_no_traceback(stream, argv, code, said):
+    run = without(stream, *argv)
+    assert (run.returncode, run.stdout, b"Traceback" in run.stderr) == (code, b"", False)
+    assert run.stderr.startswith(said)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such shell")
+def test_what_goes_wrong_is_not_told_on_standard_output_when_there_is_no_other():
+    run = without("2>", "explain", "-m", "nonsense")
+    assert (run.returncode, run.stdout) == (2, b"")
+
+
+def test_ctrl_c_while_a_command_is_imported_is_130(monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("aiclient.cli.importlib.import_module", interrupted)
+    assert main(["models"]) == 130

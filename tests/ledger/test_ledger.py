@@ -221,10 +221,22 @@ async def test_a_report_says_what_is_estimated_failed_and_without_a_price(ledger
 
 @pytest.mark.parametrize(
     ("since", "until", "providers"),
-    [("2026-11-29", "9999", ["anthropic"]), ("", "2026-11-28", ["openai"]), ("2027", "9999", [])],
+    [
+        ("2026-11-29", "9999", ["anthropic"]),
+        ("", "2026-11-28", ["openai"]),
+        ("2027", "9999", []),
+        ("2026-11-29", "2026-11", ["anthropic"]),
+        ("", "2026-10", []),
+    ],
 )
 async def test_a_report_is_of_the_days_asked_for(ledger, since, until, providers):
     assert [row["provider"] for row in ledger.report("provider", since=since, until=until)] == providers
+
+
+@pytest.mark.parametrize("day", ["yesterday", "28.11.2026", 5])
+async def test_a_day_that_is_none_is_refused(ledger, day):
+    with pytest.raises(ConfigError, match=r"since=.* must be a day as a text"):
+        ledger.report(since=day)
 
 
 async def test_a_report_is_json_and_csv_too(ledger):
