@@ -12,7 +12,11 @@ __all__ = ["read_yaml"]
 MOST_ALIASES: Final = 100
 MOST_MERGED: Final = 100_000
 
-_KEYS: Final = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
+_TEXT: Final = "tag:yaml.org,2002:str"
+_WORD: Final = "tag:yaml.org,2002:bool"
+"""What YAML takes `on` for, which is an option of ours, and `no`, which may be a name: as a key it is a text."""
+
+_KEYS: Final = (_TEXT, _WORD, "tag:yaml.org,2002:merge")
 """What a key may be."""
 
 
@@ -93,12 +97,14 @@ def _loader() -> Any:
             for key, _ in node.value:  # now, before keys of others are merged in
                 if not isinstance(key, yaml.ScalarNode):
                     raise yaml.constructor.ConstructorError(None, None, "a key must be a text", key.start_mark)
-                if key.tag not in _KEYS:  # YAML takes 1, on and null for other things
+                if key.tag not in _KEYS:  # YAML takes 1 and null for other things
                     problem = "a key must be a text: write it in quotes"
                     raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
                 if key.value in seen and key.value != "<<":
                     raise yaml.constructor.ConstructorError(None, None, "a key is given twice", key.start_mark)
                 seen.add(key.value)
+                if key.tag == _WORD:
+                    key.tag = _TEXT
             return node
 
     return Loader
