@@ -98,6 +98,7 @@ async def _inject(scene, step, gaps):
     await asyncio.wait({task})
     await _turns(2)
     assert asyncio.all_tasks() == before, f"a task is left after a cancellation at step {step}, gaps {gaps}"
+    assert task.cancelled() or not task.cancelling(), f"a cancellation is lost at step {step}, gaps {gaps}"
     verify(task)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiclient.chunks import ChatStreamChunk
-from aiclient.errors import ServerError
+from aiclient.errors import ServerError, StreamInterruptedError
 from aiclient.messages import Citation, ImagePart, Message, OpaquePart, ReasoningPart, RefusalPart, TextPart, ToolCall
 from aiclient.opening import OpenStream, collect, replay
 from aiclient.response import Attempt, ChatResponse, Choice, Usage
@@ -100,7 +100,7 @@ async def test_collect_closes_a_stream_that_fails():
     async def opening():
         return stream
 
-    with pytest.raises(Exception, match="broke off"):
+    with pytest.raises(StreamInterruptedError, match="broke off"):
         await collect(opening())
     assert stream.end.outcome == "failed"
 

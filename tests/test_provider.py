@@ -10,7 +10,7 @@ from attrs import evolve
 from aiclient.composition import compose
 from aiclient.context import CallContext, Timeouts
 from aiclient.ends import End
-from aiclient.errors import ServerError, UnsupportedFeatureError
+from aiclient.errors import ServerError, StreamInterruptedError, UnsupportedFeatureError
 from aiclient.messages import Message
 from aiclient.opening import collect
 from aiclient.provider import BaseProvider, Identified, Layer, ProviderInfo, Wrapper, begin, observed, opened
@@ -274,7 +274,7 @@ async def test_attempts_are_put_on_the_error(call):
 
 async def test_attempts_are_put_on_the_error_of_a_stream_that_breaks_off():
     chunks = (*(await chunks_of("a b")), ServerError("down"))
-    with pytest.raises(Exception, match="broke off") as caught:
+    with pytest.raises(StreamInterruptedError, match="broke off") as caught:
         await stream(journalled(chunks))
     assert caught.value.attempts == (ATTEMPT,)
 

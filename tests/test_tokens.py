@@ -155,16 +155,16 @@ def test_wherever_tokens_are_counted_a_counter_sees_the_destinations_model(path,
         return 1_000_000
 
     where, prices = ProviderInfo("p", model="m-1"), DictPrices({"m-1": {"input": 1, "output": 1}})
-    told = {
-        "rate_limit": lambda: Client(MockProvider(model="m-1"), clock=clock).use(
-            RateLimit(tokens=2_000_000, count_tokens=counter)
-        ),
-        "estimate": lambda: pricing.estimate(asked("x"), model=where, prices=prices, counter=counter).low.usd,
-        "ceiling": lambda: pricing.ceiling(asked("x", max_tokens=1), where, prices, counter=counter).usd,
+
+    def limited():
+        with Client(MockProvider(model="m-1"), clock=clock) as client:
+            client.use(RateLimit(tokens=2_000_000, count_tokens=counter)).chat("x")
+
+    {
+        "rate_limit": limited,
+        "estimate": lambda: pricing.estimate(asked("x"), model=where, prices=prices, counter=counter),
+        "ceiling": lambda: pricing.ceiling(asked("x", max_tokens=1), where, prices, counter=counter),
     }[path]()
-    if path == "rate_limit":
-        with told as client:
-            client.chat("x")
     assert seen == ["m-1"]
 
 

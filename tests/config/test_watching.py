@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 import os
@@ -153,8 +154,16 @@ async def test_an_option_out_of_range_is_refused(client, file, options):
 
 
 async def test_a_watch_that_is_cancelled_leaves_the_client_whole(client, file, at_every_step):
-    def scene():
-        file.write({"model": "mock:other"})
-        return watch(client, file.path).look(), lambda _: client.explain()
+    models = itertools.cycle(["second", "first"])
 
-    await at_every_step(scene)
+    def scene():
+        before, after = model(client), next(models)
+        file.write({"model": f"mock:{after}"})
+
+        def verify(task):
+            assert model(client) in ({before, after} if task.cancelled() else {after})
+            assert client.config.to_dict()["providers"]["mock"]["model"] == model(client)
+
+        return watch(client, file.path).look(), verify
+
+    assert await at_every_step(scene) > 4

@@ -8,7 +8,7 @@ import collections
 import pytest
 
 from aiclient import AsyncClient
-from aiclient.errors import BadRequestError, BudgetExceededError, CircuitOpenError
+from aiclient.errors import BadRequestError, BudgetExceededError, CircuitOpenError, ServerError
 from aiclient.middleware import Budget, Cache, CircuitBreaker, Defaults, RateLimit, SingleFlight
 from aiclient.testutil.clock import FakeClock
 from aiclient.testutil.server import Fault, server_error
@@ -44,7 +44,7 @@ async def test_of_many_callers_at_half_open_one_reaches_the_service(path):
     clock = FakeClock()
     async with Untouched(), Played(server_error(), Fault(delay=0.02), again=False) as peer:
         client = AsyncClient(OPENAI.make(peer.url)).use(CircuitBreaker(1, open_for=5.0, jitter=0, clock=clock))
-        with pytest.raises(Exception, match="server had an error"):
+        with pytest.raises(ServerError, match="server had an error"):
             await client.chat("Say hello.")
         assert await crowd(client, path) == {"CircuitOpenError": CROWD}
         clock.advance(5.0)

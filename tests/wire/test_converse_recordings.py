@@ -332,12 +332,13 @@ def spelled(parts):
     return [evolve(part, arguments=json.dumps(part.parsed)) if isinstance(part, ToolCall) else part for part in parts]
 
 
-@pytest.mark.parametrize("name", [name for name, record in GOLDEN.items() if record["response"]["status"] == 200])
+SPOKEN = [name for name, record in GOLDEN.items() if record["response"]["status"] == 200 and name != "no_usage"]
+"""The answers that say something."""
+
+
+@pytest.mark.parametrize("name", SPOKEN)
 def test_a_golden_answer_goes_back_as_it_came(name):
-    record = GOLDEN[name]
-    record = {**record, "expected": None}
-    if answer(record).message.content or answer(record).message.tool_calls:
-        assert round_trips(record)
+    assert round_trips({**GOLDEN[name], "expected": None})
 
 
 @needs_recordings
