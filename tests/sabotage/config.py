@@ -65,6 +65,12 @@ SABOTAGE = [
     ),
     (
         "config/yamlfile.py",
+        "                    key.tag = _TEXT",
+        "                    pass",
+        "tests/config/test_full_example.py::test_a_word_that_yaml_takes_for_true_or_false_is_a_text_where_it_is_a_key",
+    ),
+    (
+        "config/yamlfile.py",
         "class Loader(yaml.SafeLoader):",
         "class Loader(yaml.UnsafeLoader):",
         FILES + "test_a_tag_makes_no_object",
