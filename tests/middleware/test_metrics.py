@@ -34,7 +34,6 @@ from aiclient.middleware import (
     Metrics,
     RateLimit,
     Retry,
-    SingleFlight,
 )
 from aiclient.opening import collect
 from aiclient.pricing import DictPrices
@@ -200,19 +199,8 @@ async def test_an_answer_from_a_cache_is_a_call_without_attempts_and_tokens(told
     assert told.tokens == [(2, 1)]
 
 
-async def test_who_shares_a_call_counts_no_tokens(told):
-    entered, go = asyncio.Event(), asyncio.Event()
-
-    async def slow(_):
-        entered.set()
-        await go.wait()
-        return "Paris"
-
-    provider = chain([Metrics(told), SingleFlight()], MockProvider(slow))
-    leader = asyncio.create_task(chat(provider))
-    await entered.wait()
-    follower = asyncio.create_task(chat(provider))
-    await asyncio.sleep(0)
+async def test_who_shares_a_call_counts_no_tokens(told, shared):
+    leader, follower, go = await shared(Metrics(told))
     go.set()
     await asyncio.gather(leader, follower)
     assert told.tokens == [(2, 1)]
@@ -220,20 +208,9 @@ async def test_who_shares_a_call_counts_no_tokens(told):
     assert "cache.shared" in told.kinds
 
 
-async def test_an_attempt_that_outlives_its_call_is_counted_when_it_ends(told):
+async def test_an_attempt_that_outlives_its_call_is_counted_when_it_ends(told, shared):
     """A leader leaves, and the others are still waiting for what it began."""
-    entered, go = asyncio.Event(), asyncio.Event()
-
-    async def slow(_):
-        entered.set()
-        await go.wait()
-        return "Paris"
-
-    provider = chain([Metrics(told), SingleFlight()], MockProvider(slow))
-    leader = asyncio.create_task(chat(provider))
-    await entered.wait()
-    follower = asyncio.create_task(chat(provider))
-    await asyncio.sleep(0)
+    leader, follower, go = await shared(Metrics(told))
     leader.cancel()
     await asyncio.wait({leader})
     assert told.tokens == []
@@ -242,19 +219,9 @@ async def test_an_attempt_that_outlives_its_call_is_counted_when_it_ends(told):
     assert told.tokens == [(2, 1)]
 
 
-async def test_an_attempt_that_begins_after_its_call_is_over_is_counted_too(told, clock):
+async def test_an_attempt_that_begins_after_its_call_is_over_is_counted_too(told, clock, shared):
     """A leader leaves; what it began fails and is tried again, for those who still wait."""
-    go = asyncio.Event()
-
-    async def failing(_):
-        await go.wait()
-        raise ServerError("down")
-
-    provider = chain([Metrics(told), SingleFlight(), Retry()], MockProvider([failing, "Paris"]))
-    leader = asyncio.create_task(chat(provider, CallContext(clock=clock)))
-    follower = asyncio.create_task(chat(provider, CallContext(clock=clock)))
-    for _ in range(5):
-        await asyncio.sleep(0)
+    leader, follower, go = await shared(Metrics(told), inside=[Retry()], error=ServerError("down"), clock=clock)
     leader.cancel()
     await asyncio.wait({leader})
     go.set()

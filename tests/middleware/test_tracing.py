@@ -31,7 +31,7 @@ from aiclient.errors import (
     StreamInterruptedError,
 )
 from aiclient.messages import ImagePart, Message, OpaquePart, ReasoningPart, RefusalPart, ToolCall, ToolResultPart
-from aiclient.middleware import Cache, CircuitBreaker, Fallback, Hedge, Retry, SingleFlight, Tracing
+from aiclient.middleware import Cache, CircuitBreaker, Fallback, Hedge, Retry, Tracing
 from aiclient.opening import collect
 from aiclient.pricing import DictPrices
 from aiclient.provider import BaseProvider, Layer, ProviderInfo, opened
@@ -355,19 +355,8 @@ async def test_an_event_of_another_layer_is_on_the_span_without_words_that_may_q
     ]
 
 
-async def test_who_shares_a_call_has_an_operation_span_without_attempts(spans, tracing):
-    entered, go = asyncio.Event(), asyncio.Event()
-
-    async def slow(_):
-        entered.set()
-        await go.wait()
-        return "Paris"
-
-    provider = chain([tracing, SingleFlight()], MockProvider(slow))
-    leader = asyncio.create_task(chat(provider))
-    await entered.wait()
-    follower = asyncio.create_task(chat(provider))
-    await asyncio.sleep(0)
+async def test_who_shares_a_call_has_an_operation_span_without_attempts(spans, tracing, shared):
+    leader, follower, go = await shared(tracing)
     go.set()
     await asyncio.gather(leader, follower)
     assert len(spans.attempts) == 1
@@ -375,19 +364,8 @@ async def test_who_shares_a_call_has_an_operation_span_without_attempts(spans, t
     assert sorted(span.attributes["aiclient.shared"] for span in operations) == [False, True]
 
 
-async def test_an_attempt_that_outlives_its_call_ends_when_it_ends(spans, tracing):
-    entered, go = asyncio.Event(), asyncio.Event()
-
-    async def slow(_):
-        entered.set()
-        await go.wait()
-        return "Paris"
-
-    provider = chain([tracing, SingleFlight()], MockProvider(slow))
-    leader = asyncio.create_task(chat(provider))
-    await entered.wait()
-    follower = asyncio.create_task(chat(provider))
-    await asyncio.sleep(0)
+async def test_an_attempt_that_outlives_its_call_ends_when_it_ends(spans, tracing, shared):
+    leader, follower, go = await shared(tracing)
     leader.cancel()
     await asyncio.wait({leader})
     assert spans.attempts == []
@@ -396,19 +374,9 @@ async def test_an_attempt_that_outlives_its_call_ends_when_it_ends(spans, tracin
     assert spans.attempt.attributes["aiclient.outcome"] == "completed"
 
 
-async def test_an_attempt_that_begins_after_its_call_is_over_has_a_span_too(spans, tracing, clock):
+async def test_an_attempt_that_begins_after_its_call_is_over_has_a_span_too(spans, tracing, clock, shared):
     """A leader leaves; what it began fails and is tried again, for those who still wait."""
-    go = asyncio.Event()
-
-    async def failing(_):
-        await go.wait()
-        raise ServerError("down")
-
-    provider = chain([tracing, SingleFlight(), Retry()], MockProvider([failing, "Paris"]))
-    leader = asyncio.create_task(chat(provider, CallContext(clock=clock)))
-    follower = asyncio.create_task(chat(provider, CallContext(clock=clock)))
-    for _ in range(5):
-        await asyncio.sleep(0)
+    leader, follower, go = await shared(tracing, inside=[Retry()], error=ServerError("down"), clock=clock)
     leader.cancel()
     await asyncio.wait({leader})
     go.set()
