@@ -23,6 +23,13 @@ INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 the service failed, 2 wrong usage or set-up, 130 interrupted."""
+    try:
+        return _ran(argv)
+    except KeyboardInterrupt:  # in a command, or while it was imported
+        return INTERRUPTED
+
+
+def _ran(argv: Sequence[str] | None) -> int:
     _open_streams()
     parser = make_parser()
     try:
@@ -60,8 +67,6 @@ def _guarded(arguments: argparse.Namespace) -> int:
     except AIClientError as error:
         complain(error)
         return FAILED
-    except KeyboardInterrupt:
-        return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has left, as `| head` does: nobody is there to be told
         _detach_output()
         return FAILED

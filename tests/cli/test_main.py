@@ -166,9 +166,12 @@ def test_what_goes_wrong_is_not_told_on_standard_output_when_there_is_no_other()
     assert (run.returncode, run.stdout) == (2, b"")
 
 
-def test_ctrl_c_while_a_command_is_imported_is_130(monkeypatch):
+@pytest.mark.parametrize(
+    "place", ["aiclient.cli.make_parser", "aiclient.cli._guarded", "aiclient.cli.importlib.import_module"]
+)
+def test_ctrl_c_before_a_command_begins_is_130(monkeypatch, place):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("aiclient.cli.importlib.import_module", interrupted)
+    monkeypatch.setattr(place, interrupted)
     assert main(["models"]) == 130
