@@ -12,6 +12,7 @@ from aiclient.attempt import chain
 from aiclient.chunks import ChatStreamChunk
 from aiclient.context import CallContext, Timeouts
 from aiclient.errors import (
+    AIClientError,
     AuthenticationError,
     BadRequestError,
     ClientClosedError,
@@ -50,7 +51,7 @@ async def attempted(mock, use=None, request=REQUEST, **context):
     context = CallContext(prices=PRICES, **context)
     provider = chain([], mock)
     send = provider.embeddings if isinstance(request, EmbeddingRequest) else provider.chat
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(AIClientError, KeyError):  # what an exchange ends in here; the Attempt tells it
         result = await opened(request, provider.chat_stream if use else send, context)
         await (use(result) if use else asyncio.sleep(0))
     (attempt,) = context.journal
