@@ -116,6 +116,18 @@ class Names:
         """Return every name that is known, sorted; nothing is imported for it."""
         return tuple(sorted({*self._built_in, *self._offers(), *list(self._registered)}))
 
+    def usable(self) -> tuple[str, ...]:
+        """Return the names whose factories can be imported, sorted; of each other one a warning says why it is left out."""
+        return tuple(name for name in self.names() if self._usable(name))
+
+    def _usable(self, name: str) -> bool:
+        try:
+            self.get(name)
+        except ConfigError as error:
+            warnings.warn(f"{error.message}; it is left out", AIClientWarning, stacklevel=4)
+            return False
+        return True
+
     def __contains__(self, name: str) -> bool:
         if name in self._built_in or name in self._registered:
             return True
@@ -129,7 +141,7 @@ class Names:
                 found = getattr(importlib.import_module(module), attribute)
             else:
                 found = where.load() if hasattr(where, "load") and hasattr(where, "group") else where
-        except Exception as error:  # noqa: BLE001  # importing runs other people's code
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # importing runs other people's code
             problem = f"cannot be imported: {type(error).__name__}: {error}"
         else:
             if callable(found):

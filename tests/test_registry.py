@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from aiclient import ConfigError, InvalidModelError, InvalidProviderError, provider_for, registry
+from aiclient import AIClientWarning, ConfigError, InvalidModelError, InvalidProviderError, provider_for, registry
+from aiclient.config import schema
 from aiclient.plugins import Names
 from aiclient.provider import Identified, Layer
 from aiclient.providers.services import SERVICES
@@ -286,3 +287,25 @@ def test_available_are_those_whose_credentials_are_found(monkeypatch):
 
 def test_every_name_of_a_layer_leads_to_one():
     assert [name for name in registry.middleware.names() if not issubclass(registry.middleware.get(name), Layer)] == []
+
+
+@pytest.fixture
+def leaving(tmp_path, monkeypatch):
+    """A package that ends the process while it is imported."""
+    (tmp_path / "aiclient_leaving.py").write_text("raise SystemExit(3)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    registry.register("leaving", "aiclient_leaving:Provider")
+    yield
+    registry.unregister("leaving")
+
+
+def test_a_package_that_ends_the_process_when_it_is_imported_is_said_to(leaving):
+    with pytest.raises(ConfigError, match="'leaving' cannot be imported: SystemExit: 3"):
+        registry.get("leaving")
+    assert "leaving" not in registry.available()
+
+
+def test_a_package_that_cannot_be_imported_is_left_out_of_the_schema_with_a_warning(leaving):
+    with pytest.warns(AIClientWarning, match="'leaving' cannot be imported: SystemExit: 3; it is left out"):
+        found = schema()
+    assert "leaving" not in str(found) and "mistral" in str(found)

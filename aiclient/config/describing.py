@@ -20,7 +20,8 @@ _DEFS: Final = "#/$defs/"
 def schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a configuration, for editors that complete and check.
 
-    It knows the library's providers and layers, and those that are registered or come with installed packages.
+    It knows the library's providers and layers, and those that are registered or come with installed packages. One that
+    cannot be imported is left out, with a warning.
 
     Example:
         >>> from aiclient.config import schema
@@ -39,7 +40,7 @@ def schema() -> dict[str, Any]:
 def _entry() -> Json:
     """Return the schema of an entry of `providers`: what it may hold depends on which it is of."""
     cases: dict[str, tuple[list[str], Json]] = {}
-    for name in registry.names():
+    for name in registry.providers.usable():
         form = entry_form(name).schema()
         cases.setdefault(json.dumps(form, sort_keys=True), ([], form))[0].append(name)
     rules = [

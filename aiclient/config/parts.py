@@ -101,7 +101,7 @@ class Named(Form):
 
     def schema(self) -> Json:
         """Describe the bare names, and each with its options."""
-        shown = [(name, _options(self.names.get(name))) for name in self.names.names()]
+        shown = [(name, _options(self.names.get(name))) for name in self.names.usable()]
         bare = [name for name, form in shown if not any(option.required for option in form.options.values())]
         options = {name: {"anyOf": [*self._short(), form.schema(), {"type": "null"}]} for name, form in shown}
         full = {"type": "object", "properties": options, "additionalProperties": False, "maxProperties": 1}
