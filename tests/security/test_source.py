@@ -23,16 +23,16 @@ FORBIDDEN_METHODS = {
 }
 
 
-def imported(tree):
-    for node in ast.walk(tree):
+def imported(nodes):
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:
             yield (node.module or "").partition(".")[0]
 
 
-def called(tree):
-    for node in ast.walk(tree):
+def called(nodes):
+    for node in nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             yield node.func.id
         elif (
@@ -43,19 +43,19 @@ def called(tree):
             yield node.func.value.id, node.func.attr
 
 
-def given(tree):
+def given(nodes):
     """Yield the keywords of all calls that have a constant."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.keyword) and isinstance(node.value, ast.Constant):
             yield node.arg, node.value.value
 
 
 def forbidden(text):
     """What a module may not hold, as it stands there: programs, keys in addresses, certificates that nobody checks."""
-    tree = ast.parse(text)
-    found = [*FORBIDDEN_IMPORTS & set(imported(tree)), *(FORBIDDEN_CALLS | FORBIDDEN_METHODS) & set(called(tree))]
+    nodes = list(ast.walk(ast.parse(text)))
+    found = [*FORBIDDEN_IMPORTS & set(imported(nodes)), *(FORBIDDEN_CALLS | FORBIDDEN_METHODS) & set(called(nodes))]
     found += re.findall(r"[?&](?:api_?)?key=\{|CERT_NONE|check_hostname *= *False", text)
-    return found + [argument for argument in given(tree) if argument == ("verify", False)]
+    return found + [argument for argument in given(nodes) if argument == ("verify", False)]
 
 
 def test_no_module_runs_a_program_writes_a_key_into_an_address_or_leaves_a_certificate_unchecked():
@@ -65,12 +65,11 @@ def test_no_module_runs_a_program_writes_a_key_into_an_address_or_leaves_a_certi
 
 
 def test_the_search_finds_what_it_is_for():
-    tree = ast.parse(
-        "import pickle\nfrom subprocess import run\neval('1')\nyaml.full_load(x)\nos.system('ls')\nget(verify=False)"
-    )
-    assert set(imported(tree)) == {"pickle", "subprocess"}
-    assert set(called(tree)) == {"eval", ("yaml", "full_load"), ("os", "system"), "get"}
-    assert ("verify", False) in set(given(tree))
+    bad = "import pickle\nfrom subprocess import run\neval('1')\nyaml.full_load(x)\nos.system('ls')\nget(verify=False)"
+    nodes = list(ast.walk(ast.parse(bad)))
+    assert set(imported(nodes)) == {"pickle", "subprocess"}
+    assert set(called(nodes)) == {"eval", ("yaml", "full_load"), ("os", "system"), "get"}
+    assert ("verify", False) in set(given(nodes))
     bad = 'import pickle\neval("1")\nget(f"https://a.test/?key={key}", verify=False)\ncontext.check_hostname = False'
     assert forbidden(bad) == ["pickle", "eval", "?key={", "check_hostname = False", ("verify", False)]
 
