@@ -176,7 +176,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text("utf-8")
         data = _toml(text) if path.suffix == ".toml" else json.loads(text) if path.suffix == ".json" else None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         problem = str(error) if isinstance(error, OSError) else f"{path}: {error}"
     else:
         if isinstance(data, dict):

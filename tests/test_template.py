@@ -205,6 +205,7 @@ def test_a_template_is_read_from_a_file(tmp_path, suffix, text):
         ("t.json", '{"user": "{v}", "variables": {"v": 5}}', "can be str, int"),
         ("t.json", '{"user": "{"}', "the brace at character 0"),
         ("t.json", '{"user": "\udcff"}'.encode("utf-8", "surrogateescape"), "cannot be read"),
+        ("t.json", "[" * 200_000, "cannot be read"),
     ],
 )
 def test_a_file_that_holds_something_else_is_refused_by_name(tmp_path, file, text, problem):
