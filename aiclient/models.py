@@ -244,7 +244,8 @@ def info(name: str, /) -> ModelInfo:
         >>> model.context_window, model.max_output, "tools" in model.capabilities
         (400000, 128000, True)
     """
-    provider, colon, model = name.partition(":")
+    given: object = name
+    provider, colon, model = (given if isinstance(given, str) else "").partition(":")
     known = _table()["providers"]
     if not colon or ALIASES.get(provider, provider) not in known:
         raise InvalidModelError(f"{name!r}: write provider:model, with one of {', '.join(sorted(known))}")

@@ -204,7 +204,8 @@ def _where(model: str | ProviderInfo | ModelInfo) -> ProviderInfo:
         return model
     if isinstance(model, ModelInfo):
         return ProviderInfo(model.provider, model=model.name)
-    provider, colon, name = model.partition(":")
+    given: object = model
+    provider, colon, name = (given if isinstance(given, str) else "").partition(":")
     if not colon:
         raise ConfigError(f"{model!r}: write provider:model, such as 'openai:gpt-5-mini'")
     return ProviderInfo(provider, model=name)

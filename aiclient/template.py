@@ -93,6 +93,8 @@ class Template:
 
     def _wrong(self, name: str, value: object) -> str | None:
         kind = self.variables.get(name)
+        if isinstance(value, int) and not _writable(value):
+            return f"{name} is a number with more digits than Python writes"
         if kind is None:
             fits, wanted = isinstance(value, _PLAIN) and not isinstance(value, bool), "a text or a number"
         elif isinstance(kind, type):
@@ -189,3 +191,11 @@ def _toml(text: str) -> dict[str, Any]:
     import tomllib  # noqa: PLC0415  # few templates come from files
 
     return tomllib.loads(text)
+
+
+def _writable(number: int) -> bool:
+    try:
+        str(number)
+    except ValueError:
+        return False
+    return True

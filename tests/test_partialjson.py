@@ -182,5 +182,5 @@ def test_twice_the_text_takes_twice_the_time(read_value):
     def text(size):
         return json.dumps([{"name": "a name of some length", "tags": ["x", "y"], "size": n} for n in range(size)])
 
-    ratios = sorted(seconds(text(1000), read_value) / seconds(text(500), read_value) for _ in range(7))
-    assert ratios[1] <= 2.3
+    # A square would be four times: no busy machine makes all of seven measurements that.
+    assert min(seconds(text(1000), read_value) / seconds(text(500), read_value) for _ in range(7)) < 3

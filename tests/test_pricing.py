@@ -286,6 +286,11 @@ def test_a_model_without_its_provider_is_refused():
         pricing.cost(USAGE, "gpt-5-mini")
 
 
+def test_a_model_that_is_no_text_is_refused_alike():
+    with pytest.raises(ConfigError, match="None: write provider:model"):
+        pricing.cost(USAGE, None)
+
+
 def test_an_estimate_is_a_range_from_no_answer_to_the_longest():
     found = pricing.estimate(HELLO, model="openai:gpt-5-mini", counter=twelve)
     most = int(ASKED * 1.05) + 1

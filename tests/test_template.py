@@ -157,6 +157,11 @@ def test_a_request_takes_a_template_and_is_tagged_with_its_name_and_version():
     assert request.options.tags == {"template": "brief", "template_version": "3", "team": "a"}
 
 
+def test_a_number_too_long_to_be_written_is_refused_by_name():
+    with pytest.raises(InvalidRequestError, match="n is a number with more digits"):
+        Template(user="{n}").render(n=10**5000)
+
+
 def test_a_template_without_a_name_adds_no_tag():
     assert Fluent().template(Template(user="Hi")).build().options.tags == {}
 

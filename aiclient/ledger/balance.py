@@ -200,7 +200,7 @@ class Balance:
         """
         try:
             return cls._read(json.loads(data))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             why = type(error).__name__
         raise StoreError(f"a balance in the ledger's store cannot be read ({why})", kind="corrupt")
 
@@ -209,9 +209,11 @@ class Balance:
         if record["v"] != VERSION:
             raise StoreError(f"a balance in the ledger's store has version {record['v']!r}", kind="version")
         balance = cls(Account(*record["account"]))
-        balance.spent = Amount(*map(int, record["spent"]))
+        balance.spent = _amount(record["spent"])
         for identity, (money, tokens, expires) in record["leases"].items():
-            balance._lease(identity, Lease(Amount(int(money), int(tokens)), float(expires)))
+            if not math.isfinite(expires):
+                raise ValueError("a lease that never ends")
+            balance._lease(identity, Lease(_amount((money, tokens)), float(expires)))
         balance._lapsed.update(_amounts(record["lapsed"].items()))
         balance._settled.update(dict.fromkeys(record["settled"]))
         for unit, limit, threshold, reached, at, spent in record["fired"]:
@@ -219,6 +221,14 @@ class Balance:
         return balance
 
 
+def _amount(parts: Iterable[int]) -> Amount:
+    """Return what a record holds; what is less than nothing would be money for free."""
+    found = Amount(*parts)
+    if any(type(part) is not int or part < 0 for part in found):
+        raise ValueError("an amount that is no whole number of at least 0")
+    return found
+
+
 def _amounts(items: Iterable[tuple[str, Iterable[int]]]) -> Iterator[tuple[str, Amount]]:
     for identity, parts in items:
-        yield identity, Amount(*parts)
+        yield identity, _amount(parts)

@@ -143,9 +143,9 @@ class Workbench:
 
 
 def _content(tool: AnyTool, value: object) -> Content:
-    """Return what a tool returned as content of a message: parts as they are, anything else as text."""
-    parts = value if isinstance(value, (list, tuple)) else [value]
-    if parts and all(isinstance(part, _PARTS) for part in parts):
+    """Return what a tool returned as content of a message: parts, and texts among them, as they are; anything else as text."""
+    items = value if isinstance(value, (list, tuple)) else [value]
+    if any(isinstance(item, _PARTS) for item in items) and all(isinstance(item, (str, *_PARTS)) for item in items):
         return cast("Content", value)
     return tool.text_of(value)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import hypothesis.strategies as st
 import pytest
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -245,6 +247,25 @@ def test_a_record_reads_as_it_was_written(balance):
 def test_what_is_no_record_is_refused(data):
     with pytest.raises(StoreError):
         Balance.from_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("spent", [-5, 0]),
+        ("spent", ["5", 0]),
+        ("spent", [0.5, 0]),
+        ("spent", [1e999, 0]),
+        ("leases", {"a": [-1, 0, 5.0]}),
+        ("leases", {"a": [1, 0, float("nan")]}),
+        ("leases", {"a": [1, 0, float("inf")]}),
+        ("lapsed", {"a": [-1, 0]}),
+    ],
+)
+def test_a_record_that_would_be_money_for_free_or_held_for_ever_is_refused(balance, place, value):
+    record = json.loads(balance.to_bytes())
+    with pytest.raises(StoreError):
+        Balance.from_bytes(json.dumps({**record, place: value}).encode())
 
 
 # --- against a model ---

@@ -24,6 +24,7 @@ from aiclient import (
     ServerError,
     StreamClosedError,
     StreamInterruptedError,
+    TextPart,
     Tool,
     ToolCall,
     ToolChoice,
@@ -710,6 +711,19 @@ def test_chunks_of_further_choices_are_not_the_text():
     )
     with Client(MockProvider(chunks)) as client, client.new_request().user("?").run_stream([hour]) as stream:
         assert list(stream.text) == ["one"]
+
+
+def test_texts_and_parts_in_one_list_stay_parts():
+    sound = AudioPart(data=b"x", media_type="audio/wav")
+
+    @tool
+    def say() -> object:
+        """Say."""
+        return ["listen:", sound]
+
+    with Client(MockProvider([asks("say"), "Well."])) as client:
+        content = client.new_request().user("?").run([say]).uses[0].result.content
+    assert content == (TextPart("listen:"), sound)
 
 
 def test_sound_is_a_part_too():
