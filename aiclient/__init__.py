@@ -42,6 +42,7 @@ _NAMES = {
         ToolArgumentsError UnsupportedFeatureError Verdict outcome
     """,
     ".fetching": "MediaFetcher",
+    ".layer": "Layer Wrapper",
     ".ledger.ledger": "Funds Ledger",
     ".ledger.limits": "BudgetAlert Limit",
     ".logs": "correlation",
@@ -57,7 +58,7 @@ _NAMES = {
     ".prices.rates": "Rates",
     ".pricing": "DictPrices Estimate FirstKnown GenAIPrices PriceBook ReportedPrices TablePrices",
     ".priority": "Failover FailoverState failover",
-    ".provider": "BaseProvider Layer Middleware Provider ProviderInfo Wrapper begin observed",
+    ".provider": "BaseProvider Middleware Provider ProviderInfo begin observed",
     ".registry": "provider_for",
     ".request": """
         ChatOptions ChatRequest Effort EmbeddingRequest HTTPCall OffersTool PromptCache Reasoning ResponseFormat

@@ -88,6 +88,7 @@ from .errors import (
     outcome as outcome,
 )
 from .fetching import MediaFetcher as MediaFetcher
+from .layer import Layer as Layer, Wrapper as Wrapper
 from .ledger.ledger import (
     Funds as Funds,
     Ledger as Ledger,
@@ -143,11 +144,9 @@ from .priority import (
 )
 from .provider import (
     BaseProvider as BaseProvider,
-    Layer as Layer,
     Middleware as Middleware,
     Provider as Provider,
     ProviderInfo as ProviderInfo,
-    Wrapper as Wrapper,
     begin as begin,
     observed as observed,
 )

@@ -17,8 +17,9 @@ from .context import CallContext, CallEvent
 from .ends import End
 from .errors import AIClientError, ConfigError, DryRunStop, Phase, StreamInterruptedError, TimeoutError, outcome
 from .gate import Alarm
+from .layer import Layer, Layered
 from .prices.charges import charge
-from .provider import Layer, Layered, Middleware, Provider, ProviderInfo, observed
+from .provider import Middleware, Provider, ProviderInfo, observed
 from .request import AnyRequest, ChatRequest
 from .response import NO_USAGE, Attempt, ChatResponse, EmbeddingResponse
 from .stream import ChatStream

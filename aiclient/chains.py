@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from .attempt import chain
 from .composition import compose, destination
+from .layer import Layer
 from .middleware._targets import Target
 from .middleware.breaker import CircuitBreaker
 from .middleware.budget import Budget
@@ -15,7 +16,7 @@ from .middleware.logging import Logging
 from .middleware.rate_limit import RateLimit
 from .middleware.retry import Retry
 from .middleware.single_flight import SingleFlight
-from .provider import Layer, Provider
+from .provider import Provider
 from .registry import provider_for
 
 __all__ = ["resilient"]

@@ -15,10 +15,11 @@ from .dryrun import DryRunReport, report_of
 from .errors import ConfigError, InvalidProviderError
 from .explain import explain
 from .inflight import CallsInFlight
+from .layer import release
 from .opening import OpenStream
 from .prices.books import STANDARD, PriceBook, price_book
 from .prompts import Prompt, messages_of
-from .provider import Middleware, Provider, Q, R, release
+from .provider import Middleware, Provider, Q, R
 from .registry import provider_for
 from .request import ChatRequest, EmbeddingRequest, check
 from .response import ChatResponse, EmbeddingResponse

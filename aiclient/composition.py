@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
 from attrs import evolve
 
 from .errors import ConfigError
-from .provider import Layer, Layered, Middleware, Provider, ProviderInfo, release
+from .layer import Layer, Layered, release
+from .provider import Middleware, Provider, ProviderInfo
 from .request import AnyRequest
 
 __all__ = [

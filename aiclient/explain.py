@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .composition import Branching
-from .provider import Identified, Layered, Provider
+from .layer import Layered
+from .provider import Identified, Provider
 
 __all__ = ["explain"]
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import Final, TypeAlias
 
 from .composition import Branched, Branching
-from .provider import Layered, Provider
+from .layer import Layered
+from .provider import Provider
 
 __all__ = ["order_problems"]
 

@@ -18,11 +18,12 @@ from .composition import reached
 from .context import CallContext
 from .ends import End
 from .errors import AIClientError, ConfigError, UnsupportedFeatureError
+from .layer import Layer
 from .messages import Message, TextPart, ToolCall
 from .middleware.validate import Validate
 from .models import find
 from .partialjson import PartialJSON
-from .provider import Layer, Provider, ProviderInfo, observed
+from .provider import Provider, ProviderInfo, observed
 from .request import ChatOptions, ChatRequest, ResponseFormat, Tool, ToolChoice
 from .response import ChatResponse, TypedResponse
 from .schema.schema import json_schema

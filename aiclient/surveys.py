@@ -14,7 +14,8 @@ from .clock import Clock
 from .composition import Destination, Reports, reached
 from .errors import ConfigError, UnsupportedFeatureError, outcome
 from .gate import Alarm
-from .provider import Layer, Layered, Provider
+from .layer import Layer, Layered
+from .provider import Provider
 from .statuses import Standing, Status, standing_of
 
 __all__ = ["survey"]

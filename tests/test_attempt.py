@@ -22,11 +22,12 @@ from aiclient.errors import (
     TimeoutError,
     outcome,
 )
+from aiclient.layer import Layer, Layered, Wrapper
 from aiclient.messages import Message
 from aiclient.middleware import Logging, Retry
 from aiclient.opening import collect
 from aiclient.pricing import DictPrices
-from aiclient.provider import BaseProvider, Layer, Layered, Wrapper, observed, opened
+from aiclient.provider import BaseProvider, observed, opened
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest, HTTPCall
 from aiclient.response import ChatResponse, Cost, EmbeddingResponse, Usage
 from aiclient.stream import ChatStream

@@ -9,9 +9,9 @@ from aiclient.client import AsyncClient
 from aiclient.composition import destinations, find
 from aiclient.errors import AllProvidersFailedError, ConfigError, ServerError
 from aiclient.explain import explain
+from aiclient.layer import Layered
 from aiclient.middleware import Budget, Cache, CircuitBreaker, Logging, RateLimit, Retry, SingleFlight, Target
 from aiclient.order import order_problems
-from aiclient.provider import Layered
 from aiclient.testutil.mock import MockProvider
 
 pytestmark = pytest.mark.anyio

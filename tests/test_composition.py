@@ -19,8 +19,9 @@ from aiclient.composition import (
     providers_in,
 )
 from aiclient.errors import ConfigError
+from aiclient.layer import Layer, Layered, Wrapper
 from aiclient.messages import Message
-from aiclient.provider import BaseProvider, Layer, Layered, ProviderInfo, Wrapper
+from aiclient.provider import BaseProvider, ProviderInfo
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest
 from aiclient.testutil.mock import MockProvider
 

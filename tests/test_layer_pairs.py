@@ -21,6 +21,7 @@ from aiclient import AsyncClient, errors, failover
 from aiclient.chunks import ChatStreamChunk
 from aiclient.context import DEFAULT_EXTRA_ATTEMPTS, CallContext
 from aiclient.gate import Gate
+from aiclient.layer import Layer
 from aiclient.messages import Message
 from aiclient.middleware import (
     Budget,
@@ -45,7 +46,7 @@ from aiclient.middleware import (
 from aiclient.middleware._arms import Arms
 from aiclient.middleware._circuit import Circuit
 from aiclient.middleware._line import Line
-from aiclient.provider import Layer, observed
+from aiclient.provider import observed
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest
 from aiclient.response import EmbeddingResponse
 from aiclient.testutil.clock import FakeClock

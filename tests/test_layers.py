@@ -50,6 +50,7 @@ FLOORS = [
     {"opening", "tools.stream"},
     # 4: the core
     {"provider"},
+    {"layer"},
     {"composition", "prices.names", "statuses", "store"},
     {"ledger.rows", "ledger.shelf"},
     {"ledger.books"},

@@ -9,9 +9,9 @@ import pytest
 from aiclient.client import AsyncClient
 from aiclient.composition import Branched, compose
 from aiclient.errors import AIClientWarning
+from aiclient.layer import Layer
 from aiclient.middleware import Logging, Retry
 from aiclient.order import BAD, order_problems
-from aiclient.provider import Layer
 from aiclient.sync.client import Client
 from aiclient.testutil.mock import MockProvider
 

@@ -1,4 +1,4 @@
-"""The core: what a provider is, the ways to write a middleware, and one logical call."""
+"""The core: what a provider is, and one logical call."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from aiclient.composition import compose
 from aiclient.context import CallContext, Timeouts
 from aiclient.ends import End
 from aiclient.errors import ServerError, StreamInterruptedError, UnsupportedFeatureError
+from aiclient.layer import Layer
 from aiclient.messages import Message
 from aiclient.opening import collect
-from aiclient.provider import BaseProvider, Identified, Layer, ProviderInfo, Wrapper, begin, observed, opened
+from aiclient.provider import BaseProvider, Identified, ProviderInfo, begin, observed, opened
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest
 from aiclient.response import Attempt, CallWarning, ChatResponse, EmbeddingResponse
 from aiclient.stream import ChatStream
@@ -68,131 +69,6 @@ async def test_a_provider_has_nothing_to_validate_or_to_close():
     Parrot().validate_config()
     await Parrot().close()
     await Parrot().close()
-
-
-# --- Wrapper ---
-
-
-class Broken(MockProvider):
-    def validate_config(self):
-        raise ServerError("not today")
-
-
-@PATHS
-async def test_a_wrapper_forwards_every_call(call):
-    mock = MockProvider("yes")
-    assert await call(Wrapper(mock)) == await call(MockProvider("yes"))
-    assert mock.calls == 1
-
-
-async def test_a_wrapper_forwards_name_check_and_close():
-    mock = Broken(name="inner")
-    wrapper = Wrapper(mock)
-    assert wrapper.name == "inner"
-    with pytest.raises(ServerError):
-        wrapper.validate_config()
-    await wrapper.close()
-    assert mock.closed == 1
-
-
-async def passed(self, request, /):
-    raise AssertionError
-
-
-@pytest.mark.parametrize(
-    ("written", "forgotten"),
-    [
-        (["chat"], ["chat_stream", "embeddings"]),
-        (["chat", "chat_stream"], ["embeddings"]),
-        (["embeddings"], ["chat", "chat_stream"]),
-        (["chat_stream"], ["chat", "embeddings"]),
-    ],
-    ids=["chat", "chat-and-stream", "embeddings", "stream"],
-)
-def test_a_wrapper_that_forgets_a_path_is_refused_by_name(written, forgotten):
-    with pytest.raises(TypeError, match=f"Mine overrides some of.*bypassed by {', '.join(forgotten)}"):
-        type("Mine", (Wrapper,), dict.fromkeys(written, passed))
-    type("Mine", (Wrapper,), dict.fromkeys(written, passed) | {"passes": frozenset(forgotten)})
-
-
-def test_a_wrapper_of_a_complete_wrapper_may_override_one_path():
-    complete = type("Complete", (Wrapper,), dict.fromkeys(("chat", "chat_stream", "embeddings"), passed))
-    type("Special", (complete,), {"chat": passed})
-
-
-def test_a_wrapper_that_overrides_nothing_is_fine():
-    type("Named", (Wrapper,), {"name": "other"})
-
-
-# --- Layer ---
-
-
-class Recorder(Layer):
-    """Writes down what passes through it."""
-
-    def __init__(self):
-        self.requests, self.inner, self.ends = [], [], []
-
-    async def around(self, request, inner, call_next):
-        self.requests.append(request)
-        self.inner.append(inner)
-        return await observed(call_next(request), self.end)
-
-    async def end(self, end):
-        self.ends.append(end)
-
-
-@PATHS
-async def test_around_serves_every_path(call):
-    layer, mock = Recorder(), MockProvider()
-    await call(layer(mock))
-    assert len(layer.requests) == mock.calls == 1 and layer.inner == [mock]
-    assert [end.outcome for end in layer.ends] == ["completed"]
-
-
-@PATHS
-async def test_a_layer_that_overrides_nothing_changes_nothing(call):
-    assert await call(Layer()(MockProvider("x"))) == await call(MockProvider("x"))
-
-
-@PATHS
-async def test_a_request_always_has_its_context_inside_a_layer(call):
-    layer = Recorder()
-    await call(layer(MockProvider()))
-    assert layer.requests[0].context is not None
-    assert REQUEST.context is None and EMBED.context is None
-
-
-@PATHS
-async def test_nested_layers_share_one_context(call):
-    outer, inner, mock = Recorder(), Recorder(), MockProvider()
-    await call(compose([outer, inner], mock))
-    assert outer.requests[0].context is inner.requests[0].context is mock.requests[0].context
-
-
-@PATHS
-async def test_two_sends_of_one_request_get_two_contexts(call):
-    layer, mock = Recorder(), MockProvider()
-    for _ in range(2):
-        await call(layer(mock))
-    assert layer.requests[0].context is not layer.requests[1].context
-
-
-async def test_a_layer_may_override_one_path_alone():
-    class Shout(Layer):
-        async def chat(self, request, inner):
-            response = await inner.chat(request)
-            return evolve(response, message=Message("assistant", response.message.content.upper()))
-
-    provider = Shout()(MockProvider("x"))
-    assert ((await chat(provider)).message.content, (await stream(provider)).message.content) == ("X", "x")
-
-
-async def test_one_layer_serves_several_providers():
-    layer, mocks = Recorder(), [MockProvider("a"), MockProvider("b")]
-    for mock in mocks:
-        await chat(layer(mock))
-    assert layer.inner == mocks
 
 
 # --- begin ---
@@ -260,7 +136,7 @@ def journalled(mock_reply=None, error=None):
 
 @PATHS
 async def test_attempts_and_warnings_are_put_on_the_answer_once(call):
-    answer = await call(compose([Recorder(), Recorder()], journalled()))
+    answer = await call(compose([Layer(), Layer()], journalled()))
     assert (answer.attempts, answer.warnings) == ((ATTEMPT,), (WARNING,))
 
 
@@ -268,7 +144,7 @@ async def test_attempts_and_warnings_are_put_on_the_answer_once(call):
 async def test_attempts_are_put_on_the_error(call):
     error = ServerError("down")
     with pytest.raises(ServerError) as caught:
-        await call(compose([Recorder(), Recorder()], journalled(error=error)))
+        await call(compose([Layer(), Layer()], journalled(error=error)))
     assert caught.value is error and error.attempts == (ATTEMPT,)
 
 
@@ -293,7 +169,7 @@ async def test_warnings_of_a_leaf_and_of_the_context_are_both_kept():
 
 async def test_without_a_journal_the_answer_is_passed_as_it_is():
     answer = ChatResponse(Message("assistant", "a"), "stop", attempts=(ATTEMPT,))
-    assert await chat(Recorder()(MockProvider(answer))) is answer
+    assert await chat(Layer()(MockProvider(answer))) is answer
 
 
 async def test_an_error_raised_by_two_calls_carries_the_journal_of_the_latest():
@@ -382,37 +258,6 @@ async def test_the_answer_can_be_amended():
     assert isinstance(stream, ChatStream) and stream.response.provider == "amended"
 
 
-async def test_a_cancellation_at_any_step_is_told_once_to_every_layer(at_every_step):
-    def scene():
-        layers = [Recorder(), Recorder()]
-
-        async def slow(_):
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-            return "x"
-
-        def verify(task):
-            for layer in layers:
-                assert len(layer.ends) == len(layer.requests)
-                assert task.cancelled() or layer.ends[0].outcome == "completed"
-
-        return chat(compose(layers, MockProvider(slow))), verify
-
-    assert await at_every_step(scene) > 8
-
-
 def test_identity_is_a_protocol_of_its_own():
     assert isinstance(MockProvider(), Identified) and not isinstance(Parrot(), Identified)
     assert ProviderInfo("a") == ProviderInfo("a", None, None, None, None)
-
-
-def test_a_layered_provider_is_shown_with_what_is_inside_it():
-    class Named(Layer):
-        def __repr__(self):
-            return "Named()"
-
-    class Known(BaseProvider):
-        def __repr__(self):
-            return "known"
-
-    assert repr(compose([Named(), Named()], Known())) == "<Named() around <Named() around known>>"

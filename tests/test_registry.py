@@ -9,8 +9,9 @@ import pytest
 
 from aiclient import AIClientWarning, ConfigError, InvalidModelError, InvalidProviderError, provider_for, registry
 from aiclient.config import schema
+from aiclient.layer import Layer
 from aiclient.plugins import Names
-from aiclient.provider import Identified, Layer
+from aiclient.provider import Identified
 from aiclient.providers.services import SERVICES
 from aiclient.registry import PROVIDERS, meant, split
 from aiclient.testutil import MockProvider

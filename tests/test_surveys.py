@@ -12,6 +12,7 @@ from aiclient.abilities import Health
 from aiclient.client import AsyncClient
 from aiclient.composition import Destination, Reports
 from aiclient.errors import AIClientError, ConfigError, UnsupportedFeatureError
+from aiclient.layer import Layer
 from aiclient.ledger.ledger import Ledger
 from aiclient.middleware import (
     Budget,
@@ -26,7 +27,7 @@ from aiclient.middleware import (
     Target,
 )
 from aiclient.priority import failover
-from aiclient.provider import Layer, ProviderInfo
+from aiclient.provider import ProviderInfo
 from aiclient.providers import CompatibleProvider
 from aiclient.sync.client import Client
 from aiclient.testutil import LoopbackServer, fixtures

@@ -9,10 +9,11 @@ from attrs import evolve, frozen
 
 from ..composition import destinations, providers_in
 from ..errors import ConfigError
+from ..layer import Layered
 from ..ledger.money import Amount, micros
 from ..models import find
 from ..pricing import ceiling
-from ..provider import Layered, Provider, ProviderInfo
+from ..provider import Provider, ProviderInfo
 from ..request import AnyRequest, ChatRequest
 from ..response import Usage
 from ..tokens import TokenCounter, count

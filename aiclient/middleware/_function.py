@@ -8,8 +8,9 @@ from contextlib import AsyncExitStack
 from typing import Any, Literal, TypeAlias, cast, overload
 
 from ..errors import ConfigError, UnsupportedFeatureError
+from ..layer import Layer
 from ..opening import collect, replay
-from ..provider import Layer, Middleware, Provider, Q, R
+from ..provider import Middleware, Provider, Q, R
 from ..request import ChatRequest, EmbeddingRequest
 from ..response import ChatResponse, EmbeddingResponse
 from ..stream import ChatStream

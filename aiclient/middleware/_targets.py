@@ -19,7 +19,8 @@ from ..errors import (
     InvalidProviderError,
     RateLimitError,
 )
-from ..provider import Layer, Layered, Middleware, Provider, ProviderInfo, Q
+from ..layer import Layer, Layered
+from ..provider import Middleware, Provider, ProviderInfo, Q
 from ..request import AnyRequest, ChatOptions, EmbeddingRequest
 from ._selection import Errors, selection
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ..composition import Destination, destination, destinations
 from ..errors import AIClientError, CircuitOpenError, outcome
-from ..provider import Layer, Provider, Q, R, observed
+from ..layer import Layer
+from ..provider import Provider, Q, R, observed
 from ..stream import ChatStream
 from ._circuit import Circuit, Rules, Ticket
 from ._circuits import Circuits, CircuitState, Held

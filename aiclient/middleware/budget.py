@@ -13,12 +13,13 @@ from ..composition import Destination
 from ..context import CallContext, CallEvent
 from ..errors import ConfigError
 from ..gate import Alarm, uninterrupted
+from ..layer import Layer
 from ..ledger.ledger import Funds, Ledger
 from ..ledger.limits import ALERTS, BudgetAlert, Limit, account_of
 from ..ledger.money import dollars
 from ..ledger.periods import Period
 from ..logs import correlation_id
-from ..provider import Layer, Provider, Q, R, observed
+from ..provider import Provider, Q, R, observed
 from ..stream import ChatStream
 from ..tokens import TokenCounter
 from ._budget_call import BudgetCall

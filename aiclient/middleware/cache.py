@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Final, cast
 from ..clock import SYSTEM, Clock
 from ..errors import ConfigError
 from ..forks import own_lock
+from ..layer import Layer
 from ..opening import replay
-from ..provider import Layer, Provider, observed
+from ..provider import Provider, observed
 from ..request import AnyRequest, ChatRequest, EmbeddingRequest
 from ..response import ChatResponse, EmbeddingResponse
 from ..store import MemoryStore, Store, StoreSize

@@ -12,7 +12,8 @@ from ..composition import Destination, destination
 from ..context import CallContext, CallEvent
 from ..errors import RateLimitError, TimeoutError
 from ..gate import Alarm, Gate
-from ..provider import Layer, Provider, Q, R, observed
+from ..layer import Layer
+from ..provider import Provider, Q, R, observed
 from ._keyed import Keyed
 from ._options import seconds, whole
 

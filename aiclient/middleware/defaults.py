@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import evolve, fields
 
 from ..errors import ConfigError
+from ..layer import Layer
 from ..messages import Message
-from ..provider import Layer, Provider
+from ..provider import Provider
 from ..request import ChatOptions, ChatRequest, Tool
 from ..response import ChatResponse
 from ..settings import STEERING, Settings, setting

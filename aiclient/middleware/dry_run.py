@@ -7,9 +7,10 @@ from typing import Any
 
 from ..dryrun import DryRunReport
 from ..errors import DryRunStop
+from ..layer import Layer
 from ..messages import Message
 from ..opening import replay
-from ..provider import Layer, Provider
+from ..provider import Provider
 from ..request import AnyRequest, ChatRequest, EmbeddingRequest
 from ..response import ChatResponse, EmbeddingResponse
 from ..stream import ChatStream

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from ..errors import ConfigError
-from ..provider import Layer, Middleware, Provider
+from ..layer import Layer
+from ..provider import Middleware, Provider
 from ..request import AnyRequest, ChatRequest, EmbeddingRequest
 from ..response import ChatResponse, EmbeddingResponse
 from ..stream import ChatStream

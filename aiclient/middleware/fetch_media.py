@@ -7,9 +7,10 @@ from typing import Any, ClassVar, Final, Protocol
 from attrs import evolve
 
 from ..errors import ConfigError, MediaError
+from ..layer import Layer
 from ..media import MediaKind
 from ..messages import AudioPart, DocumentPart, ImagePart, MediaPart, Message, ToolResultPart, VideoPart
-from ..provider import Layer, Provider
+from ..provider import Provider
 from ..request import ChatRequest
 from ..response import ChatResponse
 from ..stream import ChatStream

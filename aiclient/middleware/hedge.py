@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from ..composition import destination
 from ..context import CallContext, CallEvent
 from ..errors import AIClientError, ConfigError
+from ..layer import Layer
 from ..opening import committed
-from ..provider import Layer, Provider, Q, R
+from ..provider import Provider, Q, R
 from ._options import seconds, whole
 from ._quota import Quotas
 from ._race import Race

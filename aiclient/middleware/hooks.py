@@ -18,8 +18,9 @@ from ..composition import destination
 from ..context import CallContext, CallEvent
 from ..errors import ConfigError, DryRunStop
 from ..forks import own_lock
+from ..layer import Layer
 from ..logs import write
-from ..provider import Layer, Provider, Q, R, observed
+from ..provider import Provider, Q, R, observed
 from ..request import AnyRequest, ChatRequest, EmbeddingRequest
 from ..response import ChatResponse, EmbeddingResponse
 from ..stream import ChatStream

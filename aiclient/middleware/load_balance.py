@@ -12,7 +12,8 @@ from ..composition import Destination, destination
 from ..ends import End
 from ..errors import AIClientError, ConfigError
 from ..forks import own_lock
-from ..provider import Layer, Middleware, Provider, Q, R, observed
+from ..layer import Layer
+from ..provider import Middleware, Provider, Q, R, observed
 from ..request import AnyRequest, ChatRequest, EmbeddingRequest
 from ..response import ChatResponse, EmbeddingResponse
 from ..stream import ChatStream

@@ -19,8 +19,9 @@ from ..errors import (
     StreamClosedError,
     TimeoutError,
 )
+from ..layer import Layer
 from ..logs import correlation_id, write
-from ..provider import Layer, Provider, Q, R, observed
+from ..provider import Provider, Q, R, observed
 from ..redaction import clean, fingerprint
 from ..request import AnyRequest, ChatRequest
 from ..response import ChatResponse, Cost, EmbeddingResponse, Usage

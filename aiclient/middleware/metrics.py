@@ -11,8 +11,9 @@ from ..chunks import ChatStreamChunk
 from ..composition import Destination, Reports, reached
 from ..context import CallContext, CallEvent
 from ..errors import Category, ConfigError, DryRunStop, outcome
+from ..layer import Layer
 from ..logs import correlation_id
-from ..provider import Layer, Provider, ProviderInfo, Q, R, observed
+from ..provider import Provider, ProviderInfo, Q, R, observed
 from ..request import AnyRequest, ChatRequest
 from ..response import ChatResponse, EmbeddingResponse
 from ..stream import ChatStream

@@ -12,7 +12,8 @@ from attrs import asdict
 
 from ..composition import Destination, destination
 from ..errors import ConfigError
-from ..provider import Layer, Provider, Q, R, observed
+from ..layer import Layer
+from ..provider import Provider, Q, R, observed
 from ..stream import ChatStream
 from ..tokens import TokenCounter, estimate
 from ._charge import Call

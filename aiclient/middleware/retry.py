@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from ..composition import destination
 from ..context import CallContext, CallEvent
 from ..errors import AIClientError, ConfigError, StreamClosedError, StreamInterruptedError
-from ..provider import Layer, Provider, Q, R
+from ..layer import Layer
+from ..provider import Provider, Q, R
 from ..stream import ChatStream
 from ._options import seconds
 from ._quota import Quotas

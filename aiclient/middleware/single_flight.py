@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Final, TypeAlias, TypeVar, cast
 from ..context import CallContext, CallEvent
 from ..errors import ConfigError
 from ..forks import after_fork
-from ..provider import Layer, Provider
+from ..layer import Layer
+from ..provider import Provider
 from ..request import AnyRequest, ChatRequest, EmbeddingRequest
 from ..response import CallWarning, ChatResponse, EmbeddingResponse
 from ..stream import ChatStream

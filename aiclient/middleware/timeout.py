@@ -10,7 +10,8 @@ from attrs import evolve
 
 from ..context import Timeouts
 from ..errors import ConfigError
-from ..provider import Layer, Provider, Q, R
+from ..layer import Layer
+from ..provider import Provider, Q, R
 from ._options import seconds
 
 __all__ = ["Timeout"]

@@ -15,8 +15,9 @@ from .. import __version__
 from ..composition import reached
 from ..context import CallContext, CallEvent
 from ..errors import AIClientError, ConfigError, DryRunStop, outcome
+from ..layer import Layer
 from ..logs import correlation_id
-from ..provider import Layer, Provider, ProviderInfo, Q, R, observed
+from ..provider import Provider, ProviderInfo, Q, R, observed
 from ..request import AnyRequest
 from ..response import ChatResponse
 from ..stream import ChatStream

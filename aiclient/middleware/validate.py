@@ -10,9 +10,10 @@ from attrs import evolve
 from ..context import CallContext, CallEvent
 from ..ends import End
 from ..errors import ConfigError, ResponseValidationError, UnsupportedFeatureError
+from ..layer import Layer
 from ..messages import Message
 from ..opening import collect, replay
-from ..provider import Layer, Provider, observed
+from ..provider import Provider, observed
 from ..request import ChatRequest
 from ..response import CallWarning, ChatResponse
 from ..schema.misfits import Unfit

@@ -16,8 +16,9 @@ from ..ends import End
 from ..errors import ConfigError
 from ..forks import own_lock
 from ..gate import Alarm, uninterrupted
+from ..layer import Layer
 from ..prices.expenses import NOTHING, Expense, shown
-from ..provider import Layer, Provider, R, observed
+from ..provider import Provider, R, observed
 from ..request import ChatRequest
 from ..response import ChatResponse
 from ..stream import ChatStream

@@ -449,7 +449,7 @@ def test_every_option_that_a_file_may_give_is_said_in_the_constructors_docstring
 
 def test_every_layer_of_the_library_has_a_name_but_that_which_takes_functions_alone():
     from aiclient import middleware
-    from aiclient.provider import Layer
+    from aiclient.layer import Layer
 
     kinds = {
         name

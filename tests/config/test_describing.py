@@ -11,7 +11,7 @@ import yaml
 
 from aiclient import ConfigError, registry
 from aiclient.config import Config, schema
-from aiclient.provider import Layer
+from aiclient.layer import Layer
 from aiclient.testutil import MockProvider
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "config"

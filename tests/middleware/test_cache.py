@@ -17,12 +17,13 @@ from aiclient.chunks import ChatStreamChunk
 from aiclient.composition import compose
 from aiclient.context import CallContext, Timeouts
 from aiclient.errors import ConfigError, DryRunStop, ServerError, StoreError, StreamInterruptedError
+from aiclient.layer import Layer
 from aiclient.messages import Citation, ImagePart, Message, OpaquePart, ReasoningPart, RefusalPart, TextPart, ToolCall
 from aiclient.middleware import Cache, CacheStats
 from aiclient.middleware._cache_record import LARGEST
 from aiclient.opening import collect
 from aiclient.pricing import DictPrices
-from aiclient.provider import BaseProvider, Layer, opened
+from aiclient.provider import BaseProvider, opened
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest
 from aiclient.response import CallWarning, ChatResponse, Choice, EmbeddingResponse, RateLimitInfo, Usage
 from aiclient.sqlite_store import SQLiteStore

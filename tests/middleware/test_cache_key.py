@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from aiclient.abilities import Description
 from aiclient.composition import Branched, compose
 from aiclient.context import CallContext
+from aiclient.layer import Layer
 from aiclient.messages import (
     AudioPart,
     Citation,
@@ -26,7 +27,7 @@ from aiclient.messages import (
 )
 from aiclient.middleware import Fallback, LoadBalance, Retry, Target
 from aiclient.middleware._cache_key import key_of, prefix_of
-from aiclient.provider import BaseProvider, Layer, ProviderInfo
+from aiclient.provider import BaseProvider, ProviderInfo
 from aiclient.providers import CompatibleProvider, OpenAIProvider
 from aiclient.request import (
     ChatOptions,

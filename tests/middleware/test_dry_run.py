@@ -13,10 +13,11 @@ from aiclient.composition import Branched
 from aiclient.context import CallContext
 from aiclient.dryrun import DryRunReport
 from aiclient.errors import CircuitOpenError, ClientClosedError, EmptyMessagesError
+from aiclient.layer import Layer
 from aiclient.messages import Message
 from aiclient.middleware import Cache, CircuitBreaker, Defaults, DryRun, RateLimit, Retry
 from aiclient.opening import collect
-from aiclient.provider import Layer, observed, opened
+from aiclient.provider import observed, opened
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest, HTTPCall
 from aiclient.response import NO_USAGE, CallWarning, ChatResponse
 from aiclient.sync.client import Client

@@ -34,10 +34,11 @@ from aiclient.errors import (
     TimeoutError,
 )
 from aiclient.explain import explain
+from aiclient.layer import Layer, Wrapper
 from aiclient.messages import Message
 from aiclient.middleware import Fallback, Retry, Target
 from aiclient.opening import collect
-from aiclient.provider import BaseProvider, Layer, Wrapper, opened
+from aiclient.provider import BaseProvider, opened
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest
 from aiclient.response import EmbeddingResponse
 from aiclient.stream import ChatStream

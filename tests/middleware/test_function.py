@@ -7,10 +7,11 @@ from attrs import evolve
 
 from aiclient.composition import compose
 from aiclient.errors import ConfigError, ServerError, UnsupportedFeatureError
+from aiclient.layer import Layer
 from aiclient.messages import Message
 from aiclient.middleware import middleware
 from aiclient.opening import collect
-from aiclient.provider import Layer, observed
+from aiclient.provider import observed
 from aiclient.request import ChatRequest, EmbeddingRequest
 from aiclient.response import ChatResponse, EmbeddingResponse
 from aiclient.stream import ChatStream

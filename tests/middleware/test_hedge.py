@@ -24,10 +24,11 @@ from aiclient.errors import (
     StreamInterruptedError,
     TimeoutError,
 )
+from aiclient.layer import Layer
 from aiclient.messages import Message
 from aiclient.middleware import Hedge, Retry
 from aiclient.opening import collect
-from aiclient.provider import Layer, opened
+from aiclient.provider import opened
 from aiclient.providers.openai_compatible import CompatibleProvider
 from aiclient.request import ChatRequest, EmbeddingRequest
 from aiclient.response import ChatResponse, EmbeddingResponse

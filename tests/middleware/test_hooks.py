@@ -15,10 +15,11 @@ from aiclient.chunks import ChatStreamChunk
 from aiclient.client import AsyncClient
 from aiclient.context import CallContext, CallEvent
 from aiclient.errors import ClientClosedError, ConfigError, ConnectError, ServerError, StreamInterruptedError
+from aiclient.layer import Layer
 from aiclient.messages import Message
 from aiclient.middleware import DryRun, Fallback, HookContext, Hooks, Retry
 from aiclient.opening import collect
-from aiclient.provider import Layer, opened
+from aiclient.provider import opened
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest
 from aiclient.response import ChatResponse, EmbeddingResponse
 from aiclient.sync.client import Client

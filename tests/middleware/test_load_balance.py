@@ -25,11 +25,12 @@ from aiclient.errors import (
     StreamInterruptedError,
 )
 from aiclient.explain import explain
+from aiclient.layer import Layer
 from aiclient.messages import Message
 from aiclient.middleware import ArmState, LoadBalance, Logging, Retry, Target
 from aiclient.middleware._arms import Arms, ranked
 from aiclient.opening import collect
-from aiclient.provider import BaseProvider, Layer, opened
+from aiclient.provider import BaseProvider, opened
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest
 from aiclient.response import EmbeddingResponse
 from aiclient.testutil.mock import MockProvider

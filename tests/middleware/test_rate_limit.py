@@ -33,11 +33,12 @@ from aiclient.errors import (
     TimeoutError,
     UnsupportedFeatureError,
 )
+from aiclient.layer import Layer
 from aiclient.messages import Message
 from aiclient.middleware import Logging, RateLimit, RateLimitState, Retry
 from aiclient.middleware._keyed import MOST
 from aiclient.opening import collect
-from aiclient.provider import Layer, opened
+from aiclient.provider import opened
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest
 from aiclient.response import ChatResponse, EmbeddingResponse, RateLimitInfo, Usage
 from aiclient.stream import ChatStream

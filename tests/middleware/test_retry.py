@@ -27,11 +27,12 @@ from aiclient.errors import (
     StreamInterruptedError,
     TimeoutError,
 )
+from aiclient.layer import Layer
 from aiclient.messages import Message
 from aiclient.middleware import Retry
 from aiclient.middleware.retry import LONGEST_RETRY_AFTER
 from aiclient.opening import collect
-from aiclient.provider import Layer, opened
+from aiclient.provider import opened
 from aiclient.request import ChatRequest, EmbeddingRequest
 from aiclient.response import ChatResponse, EmbeddingResponse
 from aiclient.stream import ChatStream

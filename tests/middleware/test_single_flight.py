@@ -22,12 +22,13 @@ from aiclient.errors import (
     TimeoutError,
 )
 from aiclient.gate import uninterrupted
+from aiclient.layer import Layer
 from aiclient.messages import Message
 from aiclient.middleware import Cache, SingleFlight
 from aiclient.middleware._flight import own_error
 from aiclient.opening import collect
 from aiclient.pricing import DictPrices
-from aiclient.provider import Layer, opened
+from aiclient.provider import opened
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest
 from aiclient.response import CallWarning, ChatResponse, EmbeddingResponse
 from aiclient.sync.client import Client

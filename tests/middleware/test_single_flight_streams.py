@@ -24,11 +24,12 @@ from aiclient.errors import (
     TimeoutError,
 )
 from aiclient.gate import uninterrupted
+from aiclient.layer import Layer
 from aiclient.messages import Message
 from aiclient.middleware import Retry, SingleFlight
 from aiclient.middleware._relay import AHEAD
 from aiclient.pricing import DictPrices
-from aiclient.provider import Layer, opened
+from aiclient.provider import opened
 from aiclient.providers.openai_compatible import CompatibleProvider
 from aiclient.request import ChatOptions, ChatRequest
 from aiclient.response import Usage

@@ -10,10 +10,11 @@ from aiclient.attempt import chain
 from aiclient.chunks import ChatStreamChunk
 from aiclient.context import CallContext, Timeouts
 from aiclient.errors import ConfigError, ServerError, StreamInterruptedError, TimeoutError
+from aiclient.layer import Layer
 from aiclient.messages import Message
 from aiclient.middleware import Retry, Timeout
 from aiclient.opening import collect
-from aiclient.provider import Layer, opened
+from aiclient.provider import opened
 from aiclient.request import ChatRequest, EmbeddingRequest
 from aiclient.response import EmbeddingResponse
 from aiclient.stream import ChatStream

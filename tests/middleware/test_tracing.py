@@ -30,11 +30,12 @@ from aiclient.errors import (
     ServerError,
     StreamInterruptedError,
 )
+from aiclient.layer import Layer
 from aiclient.messages import ImagePart, Message, OpaquePart, ReasoningPart, RefusalPart, ToolCall, ToolResultPart
 from aiclient.middleware import Cache, CircuitBreaker, Fallback, Hedge, Retry, Tracing
 from aiclient.opening import collect
 from aiclient.pricing import DictPrices
-from aiclient.provider import BaseProvider, Layer, ProviderInfo, opened
+from aiclient.provider import BaseProvider, ProviderInfo, opened
 from aiclient.providers import OpenAIProvider
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest, Reasoning, ResponseFormat, Tool
 from aiclient.response import ChatResponse, Choice, Cost, Usage

@@ -26,11 +26,12 @@ from aiclient.errors import (
     StreamInterruptedError,
     UnsupportedFeatureError,
 )
+from aiclient.layer import Layer
 from aiclient.messages import Message, RefusalPart, TextPart
 from aiclient.middleware import Budget, Cache, DryRun, Fallback, Retry, SingleFlight, Validate
 from aiclient.opening import collect
 from aiclient.pricing import DictPrices
-from aiclient.provider import Layer, observed, opened
+from aiclient.provider import observed, opened
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest
 from aiclient.response import ChatResponse, Choice
 from aiclient.sync.client import Client

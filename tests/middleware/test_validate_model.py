@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from aiclient.attempt import chain
 from aiclient.context import CallContext
 from aiclient.errors import ResponseValidationError, ServerError
+from aiclient.layer import Layer
 from aiclient.messages import Message, RefusalPart
 from aiclient.middleware import Validate
 from aiclient.opening import collect
-from aiclient.provider import Layer, observed, opened
+from aiclient.provider import observed, opened
 from aiclient.request import ChatRequest
 from aiclient.response import ChatResponse
 from aiclient.testutil import fixtures

@@ -13,8 +13,8 @@ import pytest
 
 from aiclient import AsyncClient, errors, providers
 from aiclient.context import Timeouts
+from aiclient.layer import Layer
 from aiclient.middleware import Retry
-from aiclient.provider import Layer
 from aiclient.testutil.clock import FakeClock
 
 pytestmark = [
