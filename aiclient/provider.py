@@ -10,7 +10,7 @@ There are four ways to write a middleware:
 
 1. a function `Provider -> Provider`;
 2. a subclass of `Wrapper`, which *is* the wrapped provider: for what belongs to one inner provider;
-3. a subclass of `Layer`, for anything with options or state; every built-in is one;
+3. a subclass of `Layer` (both are in `layer.py`), for anything with options or state; every built-in is one;
 4. `@middleware(stream=...)` over one async function (in `aiclient.middleware`).
 
 A middleware may be applied many times, to many providers, from many event loops and threads. So **state lives in the Layer
