@@ -2,7 +2,7 @@
 #
 #   docker build -t aiclient .
 #   docker run --rm aiclient demo
-#   docker run --rm -i -e OPENAI_API_KEY aiclient ask "Capital of France?" -m openai:gpt-5-mini
+#   docker run --rm -i -e OPENAI_API_KEY aiclient ask "Capital of France?" -m openai:gpt-5.4-mini
 #   docker run --rm -p 127.0.0.1:8080:8080 aiclient serve --host 0.0.0.0 --port 8080
 FROM python:3.13-slim-trixie AS build
 WORKDIR /source

@@ -1,6 +1,6 @@
 """One small, typed client for every language-model service.
 
-    client = aiclient.Client("openai:gpt-5-mini").use(Logging(), Retry())
+    client = aiclient.Client("openai:gpt-5.4-mini").use(Logging(), Retry())
     response = client.new_request().user("Capital of France?").do()
 
 Providers are in `aiclient.providers`, middleware in `aiclient.middleware`, test doubles in `aiclient.testutil`. Every name is

@@ -45,7 +45,7 @@ def resilient(
     targets are the same instances: they keep their state by destination.
 
     Args:
-        provider: A Provider, or a model string such as `openai:gpt-5-mini`.
+        provider: A Provider, or a model string such as `openai:gpt-5.4-mini`.
         fallbacks: What is asked when it fails, in this order: Providers, model strings, or Targets.
         logging: One record for a call (`Logging()`); False for none, or a Logging of your own. So for the others:
         budget: What may be spent: `Budget(usd=...)`; none unless it is given.

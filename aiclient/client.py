@@ -48,7 +48,7 @@ class AsyncClient:
     It is itself a Provider, so clients nest.
 
     Args:
-        provider: A Provider, or a model string such as `openai:gpt-5-mini`.
+        provider: A Provider, or a model string such as `openai:gpt-5.4-mini`.
         timeout: Seconds for a whole call, or Timeouts; requests may say otherwise.
         prices: What models cost. Default what the service says (few do), else the library's own table of list prices. A dict
             or a file, as DictPrices takes them, stands before these; a PriceBook stands alone. With None no cost is known.
@@ -123,7 +123,7 @@ class AsyncClient:
             environ: The variables; None is the process's.
             env_file: A file of variables besides (`.env`), which never goes before one that is set.
             clock: Where time comes from.
-            explicit: Keys of a configuration, such as `model="openai:gpt-5-mini"` or `timeout=30`.
+            explicit: Keys of a configuration, such as `model="openai:gpt-5.4-mini"` or `timeout=30`.
 
         Raises:
             ConfigError: It cannot be read, or something cannot be as it is; the message says where, and shows no value.
@@ -415,7 +415,7 @@ def _provider(value: str | Provider) -> Provider:
     if isinstance(value, type) or not is_provider(value):
         what = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
         raise InvalidProviderError(
-            f"a client needs a Provider or a model string such as 'openai:gpt-5-mini', not {what}"
+            f"a client needs a Provider or a model string such as 'openai:gpt-5.4-mini', not {what}"
         )
     return value
 

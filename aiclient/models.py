@@ -234,13 +234,13 @@ def find(where: ProviderInfo, /) -> ModelInfo | None:
 
 
 def info(name: str, /) -> ModelInfo:
-    """Return what is known of a model, named as in model strings: `openai:gpt-5-mini`.
+    """Return what is known of a model, named as in model strings: `openai:gpt-5.4-mini`.
 
     Raises:
         InvalidModelError: The string names no provider of the table, or no model of it; the message says what is near.
 
     Example:
-        >>> model = info("openai:gpt-5-mini")
+        >>> model = info("openai:gpt-5.4-mini")
         >>> model.context_window, model.max_output, "tools" in model.capabilities
         (400000, 128000, True)
     """

@@ -1,8 +1,8 @@
 """What calls cost: after they were made, and before.
 
-    pricing.cost(response.usage, "openai:gpt-5-mini")          # what these tokens cost
-    pricing.estimate(request, model="openai:gpt-5-mini")       # what this request may cost
-    Client("openai:gpt-5-mini", prices={"my-model": {...}})    # response.cost: the dict, then the library's own table
+    pricing.cost(response.usage, "openai:gpt-5.4-mini")          # what these tokens cost
+    pricing.estimate(request, model="openai:gpt-5.4-mini")       # what this request may cost
+    Client("openai:gpt-5.4-mini", prices={"my-model": {...}})    # response.cost: the dict, then the library's own table
 
 A price that is not known is None, never 0.
 """
@@ -85,8 +85,8 @@ def cost(usage: Usage, model: str | ProviderInfo | ModelInfo, /, *, prices: Pric
         prices: Who knows. Default what the usage itself says, else the library's own table.
 
     Example:
-        >>> print(cost(Usage(prompt_tokens=1000, completion_tokens=100, cached_tokens=600), "openai:gpt-5-mini"))
-        $0.000315
+        >>> print(cost(Usage(prompt_tokens=1000, completion_tokens=100, cached_tokens=600), "openai:gpt-5.4-mini"))
+        $0.000795
     """
     return prices.price(usage, _where(model))
 
@@ -207,5 +207,5 @@ def _where(model: str | ProviderInfo | ModelInfo) -> ProviderInfo:
     given: object = model
     provider, colon, name = (given if isinstance(given, str) else "").partition(":")
     if not colon:
-        raise ConfigError(f"{model!r}: write provider:model, such as 'openai:gpt-5-mini'")
+        raise ConfigError(f"{model!r}: write provider:model, such as 'openai:gpt-5.4-mini'")
     return ProviderInfo(provider, model=name)

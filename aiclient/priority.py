@@ -73,7 +73,7 @@ class Failover:
 
     Args:
         providers: In order of priority, from 1: providers, `Target(provider, model=..., when=...)`, or model strings such as
-            `openai:gpt-5-mini`. At least one.
+            `openai:gpt-5.4-mini`. At least one.
         breaker: Keeps the circuits, one for each provider and model. Default `CircuitBreaker()`.
         each: Layers to put around every provider, outside its breaker: `[Retry()]`.
         on: Which errors lead on, as for `Fallback`.

@@ -188,8 +188,8 @@ def split(name: str) -> tuple[str | None, str]:
     survive.
 
     Example:
-        >>> split("openai:gpt-5-mini")
-        ('openai', 'gpt-5-mini')
+        >>> split("openai:gpt-5.4-mini")
+        ('openai', 'gpt-5.4-mini')
         >>> split("meta-llama/llama-3"), split("llama3:8b")
         ((None, 'meta-llama/llama-3'), (None, 'llama3:8b'))
     """
@@ -218,7 +218,7 @@ def meant(prefix: str) -> str | None:
 
 
 def provider_for(name: str, /, **options: Any) -> Provider:
-    """Make the provider that a string such as `openai:gpt-5-mini` names; without a model, as `openai`, it has no default.
+    """Make the provider that a string such as `openai:gpt-5.4-mini` names; without a model, as `openai`, it has no default.
 
     Args:
         name: `provider:model`, `provider`, or an alias.

@@ -76,7 +76,7 @@ def estimate(request: AnyRequest, *, model: str | None = None) -> int:
     Example:
         >>> estimate(ChatRequest([Message("user", "What is the capital of France?")]))
         12
-        >>> estimate(ChatRequest([Message("user", "What is the capital of France?")]), model="gpt-5-mini")
+        >>> estimate(ChatRequest([Message("user", "What is the capital of France?")]), model="gpt-5.4-mini")
         14
     """
     rates = family(request.model or model)

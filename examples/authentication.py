@@ -25,7 +25,7 @@ def from_a_variable(server: LoopbackServer) -> None:
     os.environ["TEAM_KEY"] = TODAY  # as a shell or a container would
     key = SecretStr(os.environ.pop("TEAM_KEY"))
     for provider in (
-        OpenAIProvider(key, model="gpt-5-mini", base_url=server.base_url),
+        OpenAIProvider(key, model="gpt-5.4-mini", base_url=server.base_url),
         AnthropicProvider(key, model="claude-haiku-4-5", base_url=server.url),
     ):
         with Client(provider) as client:
@@ -39,7 +39,12 @@ def from_a_file(server: LoopbackServer) -> None:
         path = Path(folder, "openai_key")
         path.write_text(TODAY + "\n", "utf-8")
         path.chmod(0o600)
-        provider = {"provider": "openai", "api_key": f"file:{path}", "base_url": server.base_url, "model": "gpt-5-mini"}
+        provider = {
+            "provider": "openai",
+            "api_key": f"file:{path}",
+            "base_url": server.base_url,
+            "model": "gpt-5.4-mini",
+        }
         with Client.from_config({"providers": {"main": provider}}) as client:
             print(client.chat("Capital of France?").message.content, "with a key from a file:", seen(server))
             shown = client.config.to_dict() if client.config else {}
@@ -47,7 +52,7 @@ def from_a_file(server: LoopbackServer) -> None:
 
 
 def wrong_or_missing(server: LoopbackServer) -> None:
-    with Client(OpenAIProvider("sk-of-nobody-0123456789", model="gpt-5-mini", base_url=server.base_url)) as client:
+    with Client(OpenAIProvider("sk-of-nobody-0123456789", model="gpt-5.4-mini", base_url=server.base_url)) as client:
         try:
             client.chat("Capital of France?")
         except AuthenticationError as error:
@@ -65,7 +70,7 @@ def from_a_store(server: LoopbackServer) -> None:
     async def stored() -> str:  # a real one awaits Vault, Secrets Manager, ...
         return next(keys)
 
-    with Client(OpenAIProvider(stored, model="gpt-5-mini", base_url=server.base_url)) as client:
+    with Client(OpenAIProvider(stored, model="gpt-5.4-mini", base_url=server.base_url)) as client:
         answers = [client.chat("Capital of France?").message.content for _ in range(2)]
     print(f"{answers}: {len(server.requests)} requests for 2 calls, the last with {seen(server)}")
 

@@ -1,6 +1,6 @@
 """Ask, and look at what comes back.
 
-Here the service is played on this machine. With a key of your own it is `Client("openai:gpt-5-mini")`.
+Here the service is played on this machine. With a key of your own it is `Client("openai:gpt-5.4-mini")`.
 """
 
 from aiclient import Client

@@ -85,7 +85,7 @@ def typed() -> Iterable[str]:
 
 def main() -> None:
     first, second = Played("first"), Played("second")
-    # with services: resilient("openai:gpt-5-mini", "anthropic:claude-haiku-4-5"), and no clock
+    # with services: resilient("openai:gpt-5.4-mini", "anthropic:claude-haiku-4-5"), and no clock
     client = Client(resilient(first.provider, second.provider), timeout=LIMITS, prices=PRICES, clock=FakeClock())
     with client, client.session(system="Be kind.", budget_usd="0.10", max_tokens=500, keep_tokens=8000) as session:
         if sys.argv[1:] == ["-i"]:

@@ -31,7 +31,7 @@ async def compared() -> tuple[str, ...]:
 
 
 async def row(service: MockProvider, clock: FakeClock) -> str:
-    """Ask one service; with a real one it reads `AsyncClient("openai:gpt-5-mini")`, and prices are known."""
+    """Ask one service; with a real one it reads `AsyncClient("openai:gpt-5.4-mini")`, and prices are known."""
     async with AsyncClient(service, prices=PRICES, clock=clock) as client:
         try:
             response = await client.chat(QUESTION)

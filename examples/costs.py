@@ -34,7 +34,7 @@ async def of_what_broke_off() -> None:
 
 
 def of_a_model() -> None:
-    model = models.info("anthropic:claude-sonnet-4-5")
+    model = models.info("anthropic:claude-sonnet-5")
     print("takes   ", model.context_window, "tokens, gives", model.max_output, "for", model.prices.output, "a million")
     usage = Usage(prompt_tokens=10_000, completion_tokens=1_000, cached_tokens=8_000)
     cost = pricing.cost(usage, model)

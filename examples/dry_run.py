@@ -8,7 +8,7 @@ from aiclient.providers import AnthropicProvider
 
 
 def main() -> None:
-    provider = AnthropicProvider("sk-ant-not-shown", model="claude-sonnet-4-5")
+    provider = AnthropicProvider("sk-ant-not-shown", model="claude-sonnet-5")
     with Client(provider).use(Defaults("Be brief.", max_tokens=200), Retry()) as client:
         report = client.new_request().user("Capital of France?").seed(7).dry_run()
         assert report.call is not None

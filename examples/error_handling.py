@@ -36,7 +36,7 @@ def main() -> None:
     with Client(MockProvider("Paris.")) as client:
         print(f"{'is asked too wildly':22} {asked(client, 'Capital of France?', temperature=9)}")
     try:
-        Client("opnai:gpt-5-mini")
+        Client("opnai:gpt-5.4-mini")
     except ConfigError as error:
         print(f"{'does not exist':22} {str(error).partition(' Write')[0]}")
 

@@ -5,7 +5,7 @@ import aiclient
 MODELS = (
     "openai:gpt-5.2",
     "anthropic:claude-opus-4-6",
-    "anthropic:claude-sonnet-4-5",
+    "anthropic:claude-sonnet-5",
     "gemini:gemini-3-pro-preview",
     "mistral:magistral-medium-latest",
     "cohere:command-a-reasoning-08-2025",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 from attrs import fields
 
-from aiclient import Timeouts, errors
+from aiclient import ProviderInfo, Timeouts, errors, models
 from aiclient.config import environment, reference
 from aiclient.providers.services import SERVICES
 from aiclient.registry import PROVIDERS
@@ -159,6 +161,22 @@ def test_the_time_limits_are_those_that_hold():
 
 
 # --- indexes ---
+
+
+def named_models():
+    """Return what the table knows of every model string on a page or in an example: those that a newcomer copies."""
+    string = re.compile(r"\b(openai|anthropic|gemini|mistral|cohere|groq|xai|deepseek):([a-z][\w.-]*\w)")
+    pages = (*DOCUMENTS, *ROOT.glob("examples/**/*.py"), *ROOT.glob("examples/config/*.yaml"))
+    names = {found for page in pages for found in string.findall(page.read_text("utf-8"))}
+    infos = (models.find(ProviderInfo(provider, model=model)) for provider, model in sorted(names))
+    return {info for info in infos if info is not None}
+
+
+def test_no_model_that_a_page_names_ends_soon_after_the_table_was_made():
+    made = date.fromisoformat(json.loads((ROOT / "aiclient/prices.json").read_text("utf-8"))["date"])
+    found = named_models()
+    assert len(found) > 5
+    assert [info.name for info in found if info.retires and info.retires - made < timedelta(days=90)] == []
 
 
 def test_the_index_of_the_documentation_names_every_page_by_its_title():

@@ -93,7 +93,7 @@ PRINTS = {
         "breaks off             'Paris is the' is all that came (connection)",
         "costs too much         only $0.000001 may be spent, and this might cost $",
         "is asked too wildly    cannot be asked: temperature=9 must be",
-        "does not exist         'opnai:gpt-5-mini' names no provider; did you mean openai:?",
+        "does not exist         'opnai:gpt-5.4-mini' names no provider; did you mean openai:?",
     ],
     "failover.py": ["first is open, second is closed", "first 10 times, then second 23 times, then first 27 times"],
     "fallback.py": ["('first', 'overloaded'), ('second', None)]", "streamed: Paris, says the second."],

@@ -152,7 +152,7 @@ class _Talk:
 
     def _change(self, model: str) -> None:
         if not model:
-            raise ConfigError("/model needs a name, such as openai:gpt-5-mini")
+            raise ConfigError("/model needs a name, such as openai:gpt-5.4-mini")
         changed = argparse.Namespace(**{**vars(self._arguments), "model": model})
         old, self._client = self._client, made(Client, changed)
         old.close()

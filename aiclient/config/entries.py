@@ -65,7 +65,7 @@ class Entry:
         """Make the provider of a model string, which no entry has."""
         string = maker.filled(meaning(name), path)
         if registry.split(string)[0] is None:
-            raise Unfit([(path, "is none of `providers`, and no model string such as openai:gpt-5-mini")])
+            raise Unfit([(path, "is none of `providers`, and no model string such as openai:gpt-5.4-mini")])
         return maker.once(("model string", name, string), lambda: _called(string, {"name": name}, path))
 
     def _holds_its_key(self) -> bool:

@@ -151,7 +151,7 @@ def effective(
     given = dict(explicit)
     model = given.pop("model", None)
     if not isinstance(model, str | None):
-        raise ConfigError(f"model={model!r} must be a text such as openai:gpt-5-mini")
+        raise ConfigError(f"model={model!r} must be a text such as openai:gpt-5.4-mini")
     with aliased(config.aliases):
         silent = is_bare(config) and config.preset is None
         config = begun(config.changed({name: given.pop(name) for name in ("preset",) if name in given}))

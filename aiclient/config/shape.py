@@ -122,7 +122,7 @@ class Entries(Form):
 
     def _entry(self, name: str, entry: Any, path: Path) -> Iterator[Problem]:
         if not isinstance(entry, (str, Mapping)):
-            yield path, "must be a model string such as openai:gpt-5-mini, or an object"
+            yield path, "must be a model string such as openai:gpt-5.4-mini, or an object"
             return
         kind, _ = kind_and_model(name, entry)
         if kind is None:

@@ -52,7 +52,7 @@ class CircuitState:
 
     @property
     def name(self) -> str:
-        """Provider and model, as in `openai:gpt-5`."""
+        """Provider and model, as in `openai:gpt-5.2`."""
         return _name(self.destination)
 
 

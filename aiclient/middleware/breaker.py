@@ -133,7 +133,7 @@ class CircuitBreaker(Layer):
         """Return how the circuits stand: all of them, or those of `name`; none if nothing is known of it.
 
         Args:
-            name: A provider (`openai`), a provider and model (`openai:gpt-5`), or a Destination.
+            name: A provider (`openai`), a provider and model (`openai:gpt-5.2`), or a Destination.
         """
         return self._circuits.seen(name)
 

@@ -45,8 +45,8 @@ _UNKNOWN: Final = ProviderInfo("unknown")
 class Tracing(Layer):
     """Make a span for every logical call, and one inside it for every attempt.
 
-    A call: the operation span (`aiclient chat gpt-5`, INTERNAL) says how the call ended and has events for retries, fallbacks,
-    hedges, breaker changes, cache lookups and waits for limits. The attempt spans (`chat gpt-5`, CLIENT) are its children and
+    A call: the operation span (`aiclient chat MODEL`, INTERNAL) says how the call ended and has events for retries, fallbacks,
+    hedges, breaker changes, cache lookups and waits for limits. The attempt spans (`chat MODEL`, CLIENT) are its children and
     say what was asked of whom and what it used: tokens and cost are there and nowhere else, so that nothing counts twice. An
     attempt's span is the current one while its exchange goes on: spans of instrumented HTTP libraries become its children. A
     stream: both spans last until it ends, and tell the time to its first output. Place: outermost, outside `Cache`,

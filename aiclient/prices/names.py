@@ -84,8 +84,8 @@ def spellings(provider: str, model: str) -> Iterator[str]:
     """Yield the names under which `model` may stand among those of `provider`, the most exact first, in lower case.
 
     Example:
-        >>> list(spellings("openai", "gpt-5-mini-2025-08-07"))
-        ['gpt-5-mini-2025-08-07', 'gpt-5-mini']
+        >>> list(spellings("openai", "gpt-5.4-mini-2026-03-17"))
+        ['gpt-5.4-mini-2026-03-17', 'gpt-5.4-mini']
         >>> list(spellings("bedrock", "eu.amazon.nova-pro-v1:0"))[-2:]
         ['eu.amazon.nova-pro', '*.amazon.nova-pro']
     """

@@ -3,7 +3,7 @@
     with LoopbackServer(reply="Paris") as server:
         server.script(rate_limited(retry_after=1))
         ...                                       # point a client at server.base_url
-        assert server.requests[0].json["model"] == "gpt-5-mini"
+        assert server.requests[0].json["model"] == "gpt-5.4-mini"
 
 It speaks the wires of OpenAI (chat completions, responses, embeddings, models; at Azure's paths too), Anthropic, Google (Gemini
 and Vertex), Amazon Bedrock (Converse), Cohere, Mistral (under `/mistral`) and Ollama, and `GET /health`; more wires are more

@@ -146,7 +146,7 @@ class GeminiWire:
 def model_path(model: str) -> str:
     """Return the path of a model below the base URL, percent-encoded.
 
-    `gemini-2.5-flash`, `models/gemini-2.5-flash` and Vertex's `publishers/google/models/gemini-2.5-flash` are the same;
+    `gemini-3.6-flash`, `models/gemini-3.6-flash` and Vertex's `publishers/google/models/gemini-3.6-flash` are the same;
     `tunedModels/name` stays what it is.
     """
     name = model.removeprefix("publishers/google/").removeprefix("models/")

@@ -34,7 +34,7 @@ class Question(BaseModel):
     budget_usd: Dollars = Decimal("0.01")
 
 
-def create_app(provider: str | aiclient.Provider = "openai:gpt-5-mini", **options: Any) -> FastAPI:
+def create_app(provider: str | aiclient.Provider = "openai:gpt-5.4-mini", **options: Any) -> FastAPI:
     """Make the service; one client serves all requests."""
     of_users = Budget(usd="0.25", per="user", period="day", name="users")
     client = AsyncClient(aiclient.resilient(provider, budget=of_users), **options)

@@ -67,7 +67,7 @@ BAD = [
     # --- providers ---
     ("a.yaml", "timeout: 3", "OPENAI_API_KEY"),
     ("a.yaml", "providers: [mock:x]", "$.providers: must be an object: a name for each"),
-    ("a.yaml", "providers: {a: 3}", "$.providers.a: must be a model string such as openai:gpt-5-mini, or an object"),
+    ("a.yaml", "providers: {a: 3}", "$.providers.a: must be a model string such as openai:gpt-5.4-mini, or an object"),
     (
         "a.yaml",
         "providers: {a: {provider: opanai}}",

@@ -288,7 +288,7 @@ def test_what_a_constructor_says_is_passed_on_without_values(message, value, sai
 def test_the_simple_example_makes_a_client(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-reader")
     with Client.from_config(EXAMPLES / "simple.yaml", environ={}) as client:
-        assert "gpt-5-mini" in client.explain() and len(client.middleware) == 4
+        assert "gpt-5.4-mini" in client.explain() and len(client.middleware) == 4
 
 
 FULL = (EXAMPLES / "full.yaml").read_text("utf-8")

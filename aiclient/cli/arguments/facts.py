@@ -25,7 +25,7 @@ def add_cost(commands: Commands) -> None:
         "estimate", help="what a request may cost", description="Say what it may cost; ask nobody."
     )
     add_prompt(guess)
-    guess.add_argument("-m", "--model", metavar="PROVIDER:MODEL", required=True, help="such as openai:gpt-5-mini")
+    guess.add_argument("-m", "--model", metavar="PROVIDER:MODEL", required=True, help="such as openai:gpt-5.4-mini")
     guess.add_argument("--max-tokens", type=int, metavar="N", help="the longest answer that would be allowed")
     guess.add_argument("--output-tokens", type=int, metavar="N", help="how long the answer is expected to be")
     report = halves.add_parser(

@@ -17,7 +17,7 @@ def add_whom(parser: argparse.ArgumentParser) -> None:
         "-m",
         "--model",
         metavar="PROVIDER:MODEL",
-        help="whom to ask, such as openai:gpt-5-mini; else the AI_* variables say",
+        help="whom to ask, such as openai:gpt-5.4-mini; else the AI_* variables say",
     )
     parser.add_argument(
         "--base-url",
