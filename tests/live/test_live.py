@@ -56,14 +56,14 @@ SERVICES = {
     "openai": Service(
         OpenAIProvider,
         ("OPENAI_API_KEY",),
-        variable("OPENAI_MODEL", "gpt-5-mini"),
+        variable("OPENAI_MODEL", "gpt-5.4-mini"),
         "text-embedding-3-small",
         lambda: OpenAIProvider("sk-wrong-0123456789"),
     ),
     "openai-responses": Service(
         lambda **options: OpenAIProvider(api="responses", **options),
         ("OPENAI_API_KEY",),
-        variable("OPENAI_MODEL", "gpt-5-mini"),
+        variable("OPENAI_MODEL", "gpt-5.4-mini"),
     ),
     "anthropic": Service(
         AnthropicProvider,
@@ -74,11 +74,11 @@ SERVICES = {
     "gemini": Service(
         GeminiProvider,
         ("GEMINI_API_KEY",),
-        variable("GEMINI_MODEL", "gemini-2.5-flash"),
+        variable("GEMINI_MODEL", "gemini-3.6-flash"),
         "gemini-embedding-001",
         lambda: GeminiProvider("wrong-0123456789"),
     ),
-    "vertex": Service(VertexProvider, ("GOOGLE_CLOUD_PROJECT",), variable("VERTEX_MODEL", "gemini-2.5-flash")),
+    "vertex": Service(VertexProvider, ("GOOGLE_CLOUD_PROJECT",), variable("VERTEX_MODEL", "gemini-3.6-flash")),
     "azure": Service(
         AzureOpenAIProvider,
         ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "AICLIENT_LIVE_AZURE_MODEL"),
@@ -114,7 +114,7 @@ SERVICES = {
     "openrouter": Service(
         lambda **options: compatible("openrouter", **options),
         ("OPENROUTER_API_KEY",),
-        variable("OPENROUTER_MODEL", "openai/gpt-5-mini"),
+        variable("OPENROUTER_MODEL", "openai/gpt-5.4-mini"),
         wrong=lambda: compatible("openrouter", api_key="sk-or-wrong-0123456789"),
     ),
 }
