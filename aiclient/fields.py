@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import Any, Final, cast
 
 from .errors import InvalidModelError, InvalidRequestError
@@ -26,6 +27,9 @@ __all__ = [
 
 LARGEST: Final = 10**15
 
+SMALLEST: Final = -100
+"""The power of ten that an amount must be above: to write 1e-400000000000 out takes more memory than there is."""
+
 
 def number(low: float, high: float, *, whole: bool = False) -> Callable[[Any, Any, Any], None]:
     """Refuse what is not a finite number in [low, high], before anything is sent."""
@@ -43,9 +47,11 @@ def number(low: float, high: float, *, whole: bool = False) -> Callable[[Any, An
 
 
 def non_negative(_: Any, attribute: Any, value: Any) -> None:
-    """Refuse what is no amount: not finite, below 0, or absurdly large."""
-    if value is not None and not (value.is_finite() and 0 <= value <= LARGEST):
-        raise InvalidRequestError(f"{attribute.name}={value!r} must be a finite amount of at least 0")
+    """Refuse what is no amount: no finite Decimal, below 0, absurdly large or small."""
+    if value is not None and not (
+        isinstance(value, Decimal) and value.is_finite() and 0 <= value <= LARGEST and value.adjusted() > SMALLEST
+    ):
+        raise InvalidRequestError(f"{attribute.name}={value!r} must be a Decimal, finite and at least 0")
 
 
 def model(value: Any) -> str | None:

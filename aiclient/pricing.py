@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 
 from .errors import ConfigError
 from .models import ModelInfo, find
-from .prices.books import STANDARD, TABLE, FirstKnown, PriceBook, ReportedPrices, TablePrices, price_book
+from .prices.books import STANDARD, TABLE, FirstKnown, PriceBook, ReportedPrices, TablePrices, price_book, price_by
 from .prices.genai import GenAIPrices
 from .prices.given import DictPrices
 from .prices.names import table_of
@@ -84,11 +84,14 @@ def cost(usage: Usage, model: str | ProviderInfo | ModelInfo, /, *, prices: Pric
         model: `provider:model`, a destination, or what `models.info` gave.
         prices: Who knows. Default what the usage itself says, else the library's own table.
 
+    Raises:
+        ConfigError: The price book failed.
+
     Example:
         >>> print(cost(Usage(prompt_tokens=1000, completion_tokens=100, cached_tokens=600), "openai:gpt-5.4-mini"))
         $0.000795
     """
-    return prices.price(usage, _where(model))
+    return price_by(prices, usage, _where(model))
 
 
 def estimate(
@@ -111,7 +114,7 @@ def estimate(
         counter: Counts the input tokens. Default `tokens.estimate`.
 
     Raises:
-        ConfigError: No model is named, or `output_tokens` is no number of tokens.
+        ConfigError: No model is named, `output_tokens` is no number of tokens, or the price book failed.
     """
     if output_tokens is not None and (type(output_tokens) is not int or output_tokens < 0):
         raise ConfigError(f"output_tokens={output_tokens!r} must be a whole number, 0 or more")
@@ -125,7 +128,7 @@ def estimate(
     longest = _longest(request, where) if output_tokens is None else output_tokens
     low = None
     if prices is not None:
-        low = prices.price(_assumed(request, tokens, output_tokens or 0), where)
+        low = price_by(prices, _assumed(request, tokens, output_tokens or 0), where)
     return Estimate(
         provider=where.name,
         model=where.model,
@@ -161,12 +164,12 @@ def _most(
     if prices is None:
         return None
     if longest is None:  # a price that does not depend on it is known all the same: that of a mock
-        free = prices.price(_assumed(request, tokens, 1), where)
+        free = price_by(prices, _assumed(request, tokens, 1), where)
         return evolve(free, estimated=True) if free is not None and not free.usd else None
     usage = _assumed(request, int(tokens * MARGIN) + 1, longest)
-    costs = [prices.price(usage, where)]
+    costs = [price_by(prices, usage, where)]
     if _writes_cache(request, where):
-        costs.append(prices.price(_written(request, usage), where))
+        costs.append(price_by(prices, _written(request, usage), where))
     known = [each for each in costs if each is not None]
     return evolve(max(known, key=lambda each: each.usd), estimated=True) if known else None
 

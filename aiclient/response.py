@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, cast
 
 from attrs import field, frozen
 
-from . import jsontext
+from . import fields, jsontext
 from .errors import Category, ResponseValidationError
 from .messages import Message
 from .records import Record
@@ -41,6 +41,15 @@ Outcome: TypeAlias = Literal["completed", "failed", "cancelled", "abandoned"]
 _UNSAVED = {"saved": False}
 
 T = TypeVar("T")
+
+
+_COUNTS = (
+    *("prompt_tokens", "completion_tokens", "_total_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens"),
+    *("cache_write_1h_tokens", "audio_prompt_tokens", "cached_audio_tokens", "image_prompt_tokens"),
+    *("audio_completion_tokens", "image_completion_tokens", "web_searches"),
+    *("billed_prompt_tokens", "billed_completion_tokens"),
+)
+"""The fields of Usage that are counts."""
 
 
 @frozen(kw_only=True, repr=False)
@@ -82,7 +91,20 @@ class Usage(Record):
     """The vendor's own object, by the vendor's own counting."""
     untrusted: tuple[str, ...] = ()
     """The counts for which the vendor gave an impossible value (-1, a billion, more cached tokens than tokens): such a
-    value is left out, or cut to what can be."""
+    value is left out, or cut to what can be. What no number of tokens can be (-1, 1.5) is left out whoever gives it."""
+
+    def __attrs_post_init__(self) -> None:
+        for name in _COUNTS:
+            value = getattr(self, name)
+            if value is not None and (type(value) is not int or value < 0):
+                self._repair(name, value)
+
+    def _repair(self, name: str, value: object) -> None:
+        """Take 508.0 for 508, and leave out what is no count."""
+        count = int(value) if type(value) is float and value.is_integer() and value >= 0 else None
+        object.__setattr__(self, name, count)
+        if count is None:
+            object.__setattr__(self, "untrusted", tuple(dict.fromkeys((*self.untrusted, name.lstrip("_")))))
 
     @property
     def total_tokens(self) -> int | None:
@@ -120,13 +142,16 @@ class Cost(Record):
         source: Which price book said so, with its version.
         estimated: The counts are not those of the service's report, but an estimate.
         saved: What an answer that cost nothing (from a cache, of another's call) would have cost; None where not known.
+
+    Raises:
+        InvalidRequestError: `usd` or `saved` is no Decimal, not finite, or below 0.
     """
 
-    usd: Decimal
+    usd: Decimal = field(validator=fields.non_negative)
     breakdown: Mapping[str, Decimal] = field(factory=dict)
     source: str = ""
     estimated: bool = False
-    saved: Decimal | None = None
+    saved: Decimal | None = field(default=None, validator=fields.non_negative)
 
     @classmethod
     def spared(cls, source: str, cost: Cost | None) -> Cost:

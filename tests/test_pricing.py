@@ -101,8 +101,10 @@ def test_the_price_of_one_provider_wins_over_that_of_the_model():
         ({"input": 1, "output": math.nan}, "price 'output'"),
         ({"input": 1, "output": 1, "cache_read": math.inf}, "price 'cache_read'"),
         ({"input": True, "output": 1}, "price 'input'"),
+        ({"input": "1e-400000000000", "output": 1}, "price 'input'"),
+        ({"input": 1, "output": "1e400"}, "price 'output'"),
     ],
-    ids=["no-output", "empty", "misspelt", "negative", "word", "nan", "infinite", "bool"],
+    ids=["no-output", "empty", "misspelt", "negative", "word", "nan", "infinite", "bool", "nothing", "too-much"],
 )
 def test_a_wrong_price_is_refused_by_name(row, words):
     with pytest.raises(ConfigError, match=words):
@@ -209,6 +211,34 @@ def test_the_first_book_that_knows_wins_and_is_named():
     assert books.price(USAGE, MINI) == Cost(Decimal(7), {"input": Decimal(7)}, "our contract")
     assert books.price(USAGE, evolve(MINI, model="gpt-5-nano")).source == version()
     assert books.price(USAGE, evolve(MINI, model="nobody's")) is None
+
+
+class Book:
+    """A price book that does whatever `does` does."""
+
+    def __init__(self, does):
+        self.price = lambda usage, info: does()
+
+
+BROKEN = {
+    "raises": lambda: 1 / 0,
+    "no-cost": lambda: 0.5,
+    "nan": lambda: Cost(Decimal("NaN")),
+    "negative": lambda: Cost(Decimal(-1)),
+    "float": lambda: Cost(0.5),
+    "too-small-to-write": lambda: Cost(Decimal("1e-400000000000")),
+}
+
+
+@pytest.mark.parametrize("does", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize(
+    "ask", [pricing.cost, lambda usage, model, prices: pricing.estimate(HELLO, model=model, prices=prices)]
+)
+def test_a_price_book_that_fails_is_a_config_error_that_names_it(does, ask):
+    with pytest.raises(
+        ConfigError, match=r"the price book <.*Book object at .*> (raised|gave).*, for openai:gpt-5-mini"
+    ):
+        ask(USAGE, MINI, prices=Book(does))
 
 
 def test_a_star_is_every_model_of_a_provider_without_prices_of_its_own():

@@ -5,8 +5,10 @@ from __future__ import annotations
 from array import array
 from decimal import Decimal
 
+import attrs
 import pytest
 
+from aiclient.errors import InvalidRequestError
 from aiclient.messages import Message
 from aiclient.response import NO_USAGE, ChatResponse, Cost, EmbeddingResponse, Usage
 
@@ -71,3 +73,25 @@ def test_vector_is_the_one_there_is():
 def test_vector_refuses_to_choose(vectors):
     with pytest.raises(ValueError, match=f"{len(vectors)} texts were embedded; use .vectors"):
         _ = EmbeddingResponse(vectors).vector
+
+
+COUNTS = [field.alias for field in attrs.fields(Usage) if str(field.type) == "int | None"]
+
+
+@pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.parametrize("value", [-1, 1.5, "5", True, float("nan"), float("inf")])
+def test_what_no_number_of_tokens_can_be_is_left_out_and_named(name, value):
+    usage = Usage(**{name: value})
+    assert (getattr(usage, name), usage.untrusted) == (None, (name,))
+
+
+def test_a_whole_float_is_the_count_that_it_writes():
+    assert Usage(prompt_tokens=508.0) == Usage(prompt_tokens=508)
+
+
+@pytest.mark.parametrize(
+    "usd", [0.5, "1", 1, Decimal("NaN"), Decimal(-1), Decimal("Infinity"), Decimal("1e-400000000000")]
+)
+def test_a_cost_that_is_no_amount_is_refused(usd):
+    with pytest.raises(InvalidRequestError, match="must be a Decimal, finite and at least 0"):
+        Cost(usd)

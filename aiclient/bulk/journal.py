@@ -15,7 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
-from ..errors import ConfigError, StoreError
+from ..errors import ConfigError, InvalidRequestError, StoreError
+from ..response import Cost
 
 __all__ = ["Found", "Journal", "Keys", "key_of"]
 
@@ -272,11 +273,20 @@ def _found(line: bytes, offset: int) -> Found | None:
         return None
     try:
         record = json.loads(line)
-        int(record["key"], 16)
-        usd = Decimal(record["cost"]) if record.get("cost") is not None else Decimal(0)
-    except (ValueError, KeyError, TypeError, InvalidOperation):
+        key, cost = record["key"], record.get("cost")
+        usd = Decimal(0) if cost is None else _amount(cost)
+        if not 0 <= int(key, 16) < 1 << 64:
+            return None
+    except (ValueError, KeyError, TypeError, RecursionError, InvalidOperation, InvalidRequestError):
         return None
-    return Found(record["key"], offset, "error" in record, usd)
+    return Found(key, offset, "error" in record, usd)
+
+
+def _amount(cost: object) -> Decimal:
+    """Return dollars as they are written here; what is less than nothing would be money for free."""
+    if not isinstance(cost, str):
+        raise TypeError(type(cost).__name__)
+    return Cost(Decimal(cost)).usd
 
 
 def _foreign(path: str, where: str) -> str:

@@ -52,7 +52,7 @@ class Remembered:
         key = key_of(request.to_dict())
         places = self._there.get(key)
         if places:
-            return ChatResponse.from_dict(self._journal.at(places.pop(0))["response"])
+            return ChatResponse.from_dict(self._journal.at(places.pop(0)).get("response", {}))
         answer = await self._chat(request)
         cost: Any = None if answer.cost is None else str(answer.cost.usd)
         self._journal.append(key, {"content": answer.message.content, "response": answer.to_dict(), "cost": cost})

@@ -20,8 +20,9 @@ from ..errors import (
     ProviderError,
     outcome,
 )
+from ..ledger.limits import Limit
 from ..ledger.money import amount_of, dollars
-from ..middleware.budget import Budget
+from ..middleware.budget import Budget, resumed
 from ..prices.expenses import shown
 from ..provider import Provider
 from ..redaction import clean
@@ -120,7 +121,7 @@ async def run(
         if limit is not None:
             if before.usd >= limit:
                 return evolve(before, stopped=_spent(limit, before.usd))
-            client = _held_to(client, limit - before.usd)
+            client = _held_to(client, limit, before.usd)
         asking = _Asking(client, journal, before, ordered=ordered, on_progress=on_progress)
         lines = asking.waiting(_left(lines_of(source, base), keys), concurrency * AHEAD)
         stopped = await each(asking.ask, lines, asking.take, concurrency=concurrency)
@@ -144,11 +145,11 @@ def status(
     return BulkRun(total, done.lines, done.failed, done.lines, done.usd)
 
 
-def _held_to(client: Provider, usd: Decimal) -> Provider:
+def _held_to(client: Provider, limit: Decimal, spent: Decimal) -> Provider:
     derive: Callable[[Budget], Provider] | None = getattr(client, "derive", None)
     if derive is None:
         raise ConfigError(f"budget= needs a client, which knows prices, not {type(client).__name__}")
-    return derive(Budget(usd=usd))
+    return derive(resumed(Limit(usd=limit), spent))
 
 
 def _spent(limit: Decimal, usd: Decimal) -> BudgetExceededError:

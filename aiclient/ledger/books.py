@@ -106,6 +106,12 @@ class MemoryBooks:
         self._ends: list[tuple[float, str]] = []
         self._rows: dict[str, Rows] = {}
 
+    def carry(self, account: Account, spent: Amount, now: float) -> None:
+        """Count what was spent elsewhere, before these books were begun."""
+        with self._lock:
+            balance = self._of(account, account.key, now)
+            balance.spent = balance.spent.plus(spent)
+
     async def reserve(self, booking: Booking, now: float) -> Refusal | None:
         """Set aside what the booking asks for on all its lines, or on none."""
         with self._lock:

@@ -195,6 +195,11 @@ class Ledger:
         if isinstance(self._books, StoreBooks):
             await self._books.refresh(accounts, days, self._clock.time())
 
+    def carry(self, account: Account, spent: Amount) -> None:
+        """Begin with what was spent on an account elsewhere, such as by an earlier process; of a ledger in memory."""
+        if isinstance(self._books, MemoryBooks):
+            self._books.carry(account, spent, self._clock.time())
+
     # --- a call: for layers ---
 
     async def reserve(self, booking: Booking, now: float) -> None:

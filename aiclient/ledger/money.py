@@ -16,6 +16,9 @@ MICROS: Final = 1_000_000
 MOST: Final = 10**12
 """Dollars; an amount above this is a mistake."""
 
+SMALLEST: Final = -100
+"""The power of ten that an amount must be above: 1e-400000000000 is a mistake too."""
+
 _EXACT: Final = decimal.Context(prec=60)
 """The program's own context may round to a few digits."""
 
@@ -82,7 +85,7 @@ def amount_of(name: str, value: Any) -> int:
             usd = Decimal(str(value).strip().removeprefix("$"))
         except InvalidOperation:
             usd = Decimal("nan")
-    if not usd.is_finite() or not 0 <= usd <= MOST:
+    if not usd.is_finite() or not 0 <= usd <= MOST or usd.adjusted() <= SMALLEST:
         raise ConfigError(
             f"{name}={value!r} must be an amount of US dollars, 0 or more: a Decimal, a text such as '2.50', or a number"
         )

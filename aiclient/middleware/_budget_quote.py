@@ -12,6 +12,7 @@ from ..errors import ConfigError
 from ..layer import Layered
 from ..ledger.money import Amount, micros
 from ..models import find
+from ..prices.books import price_by
 from ..pricing import ceiling
 from ..provider import Provider, ProviderInfo
 from ..request import AnyRequest, ChatRequest
@@ -94,7 +95,8 @@ class Quotes:
     def answer(self, tokens: int) -> Amount:
         """Return what so many more tokens of an answer may take."""
         usage = Usage(prompt_tokens=0, completion_tokens=tokens)
-        costs = [self._prices.price(usage, quote.info) for quote in self.all] if self._prices is not None else []
+        prices = self._prices
+        costs = [] if prices is None else [price_by(prices, usage, quote.info) for quote in self.all]
         return Amount(max((micros(cost.usd) for cost in costs if cost is not None), default=0), tokens)
 
     def _asked(self, info: ProviderInfo) -> tuple[AnyRequest, ...]:
@@ -121,7 +123,7 @@ class Quotes:
         prompt = counted + (counted * MARGIN + 99) // 100
         cost = ceiling(request, info, self._prices, counter=lambda _: counted)
         if cost is None and self._prices is not None:
-            cost = self._prices.price(Usage(prompt_tokens=prompt, completion_tokens=tokens), info)
+            cost = price_by(self._prices, Usage(prompt_tokens=prompt, completion_tokens=tokens), info)
         money = 0 if cost is None else micros(cost.usd)
         amount = Amount(money * self._calls, (prompt + tokens) * self._calls)
         return Quote(info, amount, counted, tokens, firm=firm, priced=cost is not None)

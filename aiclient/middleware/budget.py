@@ -16,7 +16,7 @@ from ..gate import Alarm, uninterrupted
 from ..layer import Layer
 from ..ledger.ledger import Funds, Ledger
 from ..ledger.limits import ALERTS, BudgetAlert, Limit, account_of
-from ..ledger.money import dollars
+from ..ledger.money import Amount, dollars, micros
 from ..ledger.periods import Period
 from ..logs import correlation_id
 from ..provider import Provider, Q, R, observed
@@ -24,7 +24,7 @@ from ..stream import ChatStream
 from ..tokens import TokenCounter
 from ._budget_call import BudgetCall
 
-__all__ = ["Budget"]
+__all__ = ["Budget", "resumed"]
 
 PATIENCE: Final = 10.0
 """Seconds that an alert's callback may take."""
@@ -203,6 +203,13 @@ class Budget(Layer):
         ):  # the user's code, which nobody can cancel; logged, and the call goes on
             fields = _fields("listener_failed", context)
             _LOGGER.exception("a budget's callback failed: %r", self._on_alert, extra={"aiclient": fields})
+
+
+def resumed(limit: Limit, spent: Decimal) -> Budget:
+    """Return a budget, kept in memory, of which so much is spent already; a refusal names the whole limit then."""
+    ledger = Ledger()
+    ledger.carry(account_of(limit, None, 0.0), Amount(micros(spent)))
+    return Budget(limit, ledger=ledger)
 
 
 def _fields(event: str, context: CallContext) -> dict[str, str | None]:

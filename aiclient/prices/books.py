@@ -10,19 +10,50 @@ from typing import Any, ClassVar, Final, Protocol, cast
 from attrs import evolve
 
 from ..clock import SYSTEM, Clock
-from ..errors import ConfigError
+from ..errors import AIClientError, ConfigError
 from ..provider import ProviderInfo
 from ..response import Cost, Usage
 
-__all__ = ["STANDARD", "TABLE", "FirstKnown", "PriceBook", "ReportedPrices", "TablePrices", "price_book", "priced"]
+__all__ = [
+    "STANDARD",
+    "TABLE",
+    "FirstKnown",
+    "PriceBook",
+    "ReportedPrices",
+    "TablePrices",
+    "price_book",
+    "price_by",
+    "priced",
+]
 
 
 class PriceBook(Protocol):
-    """Knows what tokens cost."""
+    """Knows what tokens cost.
+
+    One that fails is a ConfigError where a price is asked for before a call; after one the price is not known, with a warning
+    on the answer.
+    """
 
     def price(self, usage: Usage, info: ProviderInfo) -> Cost | None:
         """Return what `usage` cost at the destination, or None when its price or the usage is not known."""
         ...
+
+
+def price_by(book: PriceBook, usage: Usage, info: ProviderInfo) -> Cost | None:
+    """Return what `book` says; any program may be one.
+
+    Raises:
+        ConfigError: It failed, or gave something else than a Cost.
+    """
+    try:
+        cost: object = book.price(usage, info)
+        if cost is None or isinstance(cost, Cost):
+            return cost
+        what, cause = f"gave {type(cost).__name__}, not a Cost or None", None
+    except Exception as error:  # noqa: BLE001  # somebody else's book may raise anything; raised below, as a ConfigError
+        words = f" ({error})" if isinstance(error, AIClientError) else ""  # others' words may hold an address
+        what, cause = f"raised {type(error).__name__}{words}", error
+    raise ConfigError(f"the price book {book!r} {what}, for {info.name}:{info.model}") from cause
 
 
 class TablePrices:
@@ -121,12 +152,15 @@ def priced(
         where: The service.
         asked: The model that was asked for: the name that the caller knows.
         answered: The model that the answer names: a dated version, or what an alias stood for.
+
+    Raises:
+        ConfigError: A book failed.
     """
     known, alias = (where if name == where.model else evolve(where, model=name) for name in (asked, answered or asked))
     for each in getattr(book, "books", None) or (book,):
         either = (alias, known) if getattr(each, "by_answered_name", False) else (known, alias)
         for info in either if known.model != alias.model else (known,):
-            cost: Cost | None = each.price(usage, info)
+            cost = price_by(each, usage, info)
             if cost is not None:
                 return cost
     return None

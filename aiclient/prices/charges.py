@@ -7,6 +7,7 @@ all the same: then the input is estimated, as is the output that had come.
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
 from attrs import evolve
@@ -14,6 +15,7 @@ from attrs import evolve
 from ..ends import CLOSING, End
 from ..errors import (
     AIClientError,
+    ConfigError,
     ConnectError,
     ProtocolError,
     StreamInterruptedError,
@@ -21,11 +23,13 @@ from ..errors import (
 )
 from ..provider import ProviderInfo
 from ..request import AnyRequest
-from ..response import NO_USAGE, ChatResponse, Cost, EmbeddingResponse, Usage
+from ..response import NO_USAGE, CallWarning, ChatResponse, Cost, EmbeddingResponse, Usage
 from ..tokens import estimate, estimate_message
 from .books import PriceBook, priced
 
 __all__ = ["charge"]
+
+_LOGGER: Final = logging.getLogger("aiclient.prices")
 
 UNSENT: Final = ("pool", "connect", "tls")
 """Phases of a TimeoutError before the request went out."""
@@ -52,7 +56,13 @@ def charge(book: PriceBook | None, request: AnyRequest, where: ProviderInfo, end
         if end.outcome == "failed" and not may_have_been_paid(end.error):
             return None
         usage, estimated = _assumed(request, answer, asked), True
-    cost = priced(book, usage, where, asked=asked, answered=answered)
+    try:
+        cost = priced(book, usage, where, asked=asked, answered=answered)
+    except ConfigError as error:  # the answer is there and must not be lost
+        cost = None
+        _LOGGER.exception("what an exchange cost is not known")
+        if request.context is not None:
+            request.context.warnings.append(CallWarning("price_book_failed", str(error), provider=where.name))
     return evolve(cost, estimated=True) if estimated and cost is not None else cost
 
 

@@ -7,14 +7,18 @@ import os
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ..errors import ConfigError
+from ..fields import SMALLEST
 from ..provider import ProviderInfo
 from ..response import Cost, Usage
 from .rates import RATES, Rates
 
 __all__ = ["DictPrices"]
+
+MOST: Final = 10**9
+"""US dollars per million tokens; a price above this is a mistake."""
 
 
 class DictPrices:
@@ -89,6 +93,6 @@ def _price(model: str, name: str, value: Any) -> Decimal:
         price, given = Decimal("nan"), repr(value)
     except ValueError:  # Python writes no integer of over 4,300 digits
         price, given = Decimal("inf"), "a number of thousands of digits"
-    if not price.is_finite() or price < 0:
+    if not price.is_finite() or not 0 <= price <= MOST or price.adjusted() <= SMALLEST:
         raise ConfigError(f"price {name!r} of {model!r} must be US dollars per million tokens, got {given}")
     return price

@@ -137,7 +137,7 @@ class Book:
             return []
         with self._lock:
             spent, budget = self._expense.usd, self._budget
-            reached = [(part, call) for part, call in self._due if spent >= Decimal(str(part)) * budget]
+            reached = [(part, call) for part, call in self._due if spent and spent >= Decimal(str(part)) * budget]
             self._due = [waiting for waiting in self._due if waiting not in reached]
             found = [
                 (SpendingAlert(part, spent, budget, now), call)

@@ -11,9 +11,10 @@ from attrs import evolve
 from ..bulk.mapping import Items
 from ..conversation import Conversation, Turn
 from ..errors import BudgetExceededError, ConfigError
+from ..ledger.limits import Limit
 from ..ledger.money import dollars, micros
 from ..messages import Message
-from ..middleware.budget import Budget
+from ..middleware.budget import Budget, resumed
 from ..middleware.dry_run import DryRun
 from ..prices.expenses import shown
 from ..prompts import Prompt, messages_of
@@ -57,8 +58,7 @@ class SessionState:
         self._options = self._tagged(setup.options)
         self.budget: Budget | None = None
         if setup.budget_usd is not None:
-            left = max(Decimal(0), setup.budget_usd - setup.spent_usd)
-            self.budget = Budget(usd=left, name=NAME, alerts=())
+            self.budget = resumed(Limit(usd=setup.budget_usd, name=NAME, alerts=()), setup.spent_usd)
         self.channels = self._connected()
 
     def _connected(self) -> Channels:
@@ -145,7 +145,7 @@ class SessionState:
 
     def saved(self, *, history: bool) -> SessionRecord:
         """Return it as a record, with what was said or without."""
-        spent = Decimal(0) if self.budget is None else self.setup.spent_usd + self.budget.spent
+        spent = Decimal(0) if self.budget is None else self.budget.spent
         return evolve(
             self.setup,
             spent_usd=spent,

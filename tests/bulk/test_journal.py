@@ -59,7 +59,13 @@ def test_a_last_line_that_lacks_only_its_end_is_kept(two):
 
 
 @pytest.mark.parametrize(
-    "text", ["my notes", "my notes\n", "{}\n", '{"key": "x"}\n', "[1]\ntorn", '{"key": "zz"}\n{"ke']
+    "text",
+    [
+        *("my notes", "my notes\n", "{}\n", '{"key": "x"}\n', "[1]\ntorn", '{"key": "zz"}\n{"ke'),
+        *('{"key": "-5"}\n', '{"key": "%s"}\n' % ("f" * 40), '{"key": "f", "a": %s}\n' % ("[" * 100_000)),
+        *(f'{{"key": "f", "cost": {cost}}}\n' for cost in ('"NaN"', '"-5"', '"1e400000000000"', "0.1", "true")),
+    ],
+    ids=str.split,
 )
 def test_a_file_of_somebody_else_is_left_as_it_is(path, text):
     path.write_text(text)

@@ -131,6 +131,7 @@ async def test_the_budget_holds_over_all_runs_and_a_larger_one_goes_on(files):
     second = await go(files, budget="0.00012", defaults=options)
     assert isinstance(second.stopped, BudgetExceededError)
     assert second.usd <= Decimal("0.00012")
+    assert (second.stopped.limit, second.stopped.spent) == (Decimal("0.00012"), first.usd)
     assert (await go(files, budget=first.usd, defaults=options)).done == second.done
     last = await go(files, budget=1, defaults=options)
     assert (last.done, last.stopped) == (10, None)
@@ -306,3 +307,12 @@ async def test_a_checkpoint_that_is_somebody_elses_file_is_refused(tmp_path):
     async with AsyncClient(MockProvider("x")) as client:
         with pytest.raises(ConfigError, match="something else"):
             await client.map(["a"], checkpoint=tmp_path / "x")
+
+
+async def test_an_answer_of_a_checkpoint_that_is_damaged_is_an_error_of_its_item(tmp_path):
+    async with AsyncClient(MockProvider("x")) as client:
+        await client.map(["a"], checkpoint=tmp_path / "x")
+        line = json.loads((tmp_path / "x").read_text())
+        (tmp_path / "x").write_text(json.dumps({"key": line["key"]}) + "\n")
+        (item,) = await client.map(["a"], checkpoint=tmp_path / "x")
+    assert isinstance(item.error, StoreError)

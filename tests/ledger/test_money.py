@@ -40,7 +40,9 @@ def test_an_amount_may_be_given_in_several_ways(given_amount, expected):
     assert amount_of("usd", given_amount) == expected
 
 
-@pytest.mark.parametrize("value", [None, "", "a lot", -1, "-1", float("nan"), "inf", True, [1], 10**13])
+@pytest.mark.parametrize(
+    "value", [None, "", "a lot", -1, "-1", float("nan"), "inf", True, [1], 10**13, "1e-400000000000"]
+)
 def test_what_is_no_amount_is_refused_by_name(value):
     with pytest.raises(ConfigError, match=r"usd=.* must be an amount of US dollars"):
         amount_of("usd", value)

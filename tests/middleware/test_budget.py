@@ -42,7 +42,7 @@ from aiclient.opening import collect
 from aiclient.pricing import DictPrices
 from aiclient.provider import opened
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest
-from aiclient.response import ChatResponse, Usage
+from aiclient.response import ChatResponse, Cost, Usage
 from aiclient.store import MemoryStore
 from aiclient.stream import ChatStream
 from aiclient.testutil.clock import FakeClock
@@ -197,6 +197,26 @@ async def test_millionths_are_rounded_up():
     prices = DictPrices({"mock-model": {"input": 0, "output": "0.000001"}})
     await opened(asking(), chain([budget], MockProvider(answer(1))).chat, CallContext(clock=FakeClock(), prices=prices))
     assert budget.spent == Decimal("0.000001")
+
+
+@pytest.mark.parametrize("usage", [{"prompt_tokens": -500}, {"completion_tokens": -500}, {"completion_tokens": 2.5}])
+async def test_a_count_that_cannot_be_is_no_money_for_free(usage):
+    budget, used = Budget(usd=10), Usage(**({"prompt_tokens": 5, "completion_tokens": 1} | usage))
+    provider = chain([budget], MockProvider(ChatResponse(Message("assistant", "yes"), "stop", usage=used)))
+    assert (await chat(provider)).cost.estimated
+    assert sums(budget) == (1, 0)
+
+
+async def test_a_price_that_fails_after_the_call_takes_what_was_set_aside():
+    class Failing:
+        answers = iter([Cost(Decimal(4)), Cost(Decimal(4))])
+
+        def price(self, usage, info):
+            return next(self.answers)
+
+    budget = Budget(usd=10)
+    await opened(asking(4), chain([budget], MockProvider(answer())).chat, CallContext(prices=Failing()))
+    assert sums(budget) == (4, 0)
 
 
 async def test_a_provider_without_a_journal_is_counted_too():

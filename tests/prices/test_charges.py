@@ -243,3 +243,16 @@ async def test_a_deployment_costs_what_the_model_costs_that_answered():
     mock.info = ProviderInfo("azure", "openai", "https://mine.openai.azure.com", "gpt-4o")
     answer = await opened(REQUEST, chain([], mock).chat, CallContext(prices=TABLE))
     assert answer.cost.usd == Decimal("0.15")
+
+
+async def test_an_answer_whose_price_book_fails_is_not_lost_and_says_so(caplog):
+    class Broken:
+        def price(self, usage, info):
+            raise RuntimeError("SECRET")
+
+    provider = chain([], MockProvider("hi", model="m"))
+    answer = await opened(REQUEST, provider.chat, CallContext(prices=Broken()))
+    assert (answer.message.content, answer.cost, answer.attempts[0].cost) == ("hi", None, None)
+    assert [warning.code for warning in answer.warnings] == ["price_book_failed"]
+    assert "SECRET" not in answer.warnings[0].message
+    assert [record.name for record in caplog.records] == ["aiclient.prices"]

@@ -70,4 +70,22 @@ SABOTAGE = [
         "        if False:\n",
         STREAMS + "test_a_stream_that_outgrows_its_reservation_is_ended_with_what_it_gave",
     ),
+    (
+        "response.py",
+        "            if value is not None and (type(value) is not int or value < 0):",
+        "            if False:",
+        BUDGET + "test_a_count_that_cannot_be_is_no_money_for_free",
+    ),
+    (
+        "prices/charges.py",
+        "    except ConfigError as error:",
+        "    except ZeroDivisionError as error:",
+        BUDGET + "test_a_price_that_fails_after_the_call_takes_what_was_set_aside",
+    ),
+    (
+        "bulk/journal.py",
+        "    return Cost(Decimal(cost)).usd\n",
+        "    return Decimal(cost)\n",
+        "tests/bulk/test_journal.py::test_a_file_of_somebody_else_is_left_as_it_is",
+    ),
 ]

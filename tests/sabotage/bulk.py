@@ -71,8 +71,8 @@ SABOTAGE = [
     ),
     (
         "bulk/runs.py",
-        "client = _held_to(client, limit - before.usd)",
-        "client = _held_to(client, limit)",
+        "client = _held_to(client, limit, before.usd)",
+        "client = _held_to(client, limit, Decimal(0))",
         "tests/bulk/test_runs.py::test_the_budget_holds_over_all_runs_and_a_larger_one_goes_on",
     ),
 ]

@@ -56,7 +56,7 @@ SABOTAGE = [
     ),
     (
         "pricing.py",
-        "        costs.append(prices.price(_written(request, usage), where))\n",
+        "        costs.append(price_by(prices, _written(request, usage), where))\n",
         "        pass\n",
         PRICING + "test_writing_to_the_cache_is_in_it_where_that_may_happen_and_is_dearer",
     ),

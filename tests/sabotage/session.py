@@ -53,8 +53,8 @@ SABOTAGE = [
     ),
     (
         "session/state.py",
-        "max(Decimal(0), setup.budget_usd - setup.spent_usd)",
-        "setup.budget_usd",
+        "alerts=()), setup.spent_usd)",
+        "alerts=()), Decimal(0))",
         "tests/session/test_saving.py::test_what_was_spent_before_is_spent_after",
     ),
     (

@@ -99,12 +99,13 @@ def test_what_was_spent_before_is_spent_after(session):
         asyncio.run(again.chat("x " * 200))
 
 
-def test_a_session_whose_budget_is_spent_comes_back_and_refuses(session):
+def test_a_session_whose_budget_is_spent_comes_back_and_refuses_by_the_whole_budget(session):
     record = {**session.export_to_dict(), "spent_usd": "5"}
     again = AsyncSession.from_dict(record, client())
     assert again.budget_remaining == 0
-    with pytest.raises(BudgetExceededError):
+    with pytest.raises(BudgetExceededError, match=r"of 0\.1 there are 5 spent"):
         asyncio.run(again.chat("x"))
+    assert again.export_to_dict()["spent_usd"] == "5"
 
 
 def test_a_file_is_replaced_as_a_whole_and_only_its_owner_may_read_it(session, tmp_path):

@@ -511,6 +511,15 @@ async def test_alerts_come_once_each_in_order_to_plain_and_async_callbacks():
     assert str(session.alerts[0]) == "2% of the session's $100 is spent: $3"
 
 
+async def test_a_session_that_may_spend_nothing_alerts_of_nothing():
+    session, _ = over("a", budget_usd=0)
+    heard = []
+    session.set_alert(0.5, heard.append)
+    with pytest.raises(BudgetExceededError):
+        await session.chat("x")
+    assert heard == []
+
+
 async def test_a_callback_that_fails_changes_no_answer_and_its_words_are_not_logged(caplog):
     def bad(alert):
         raise ValueError("SECRET")
