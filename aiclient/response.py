@@ -132,6 +132,11 @@ class Usage(Record):
 NO_USAGE = Usage()
 
 
+def _decimal(value: Decimal | int) -> Decimal:
+    """Return whole dollars as a Decimal too; a float is left for the validator to refuse."""
+    return Decimal(value) if type(value) is int else cast("Decimal", value)
+
+
 @frozen(repr=False)
 class Cost(Record):
     """US dollars, with the parts they are made of and the table they come from.
@@ -147,7 +152,7 @@ class Cost(Record):
         InvalidRequestError: `usd` or `saved` is no Decimal, not finite, or below 0.
     """
 
-    usd: Decimal = field(validator=fields.non_negative)
+    usd: Decimal = field(converter=_decimal, validator=fields.non_negative)
     breakdown: Mapping[str, Decimal] = field(factory=dict)
     source: str = ""
     estimated: bool = False

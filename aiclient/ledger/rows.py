@@ -143,14 +143,17 @@ class Rows:
         """Read a record.
 
         Raises:
-            StoreError: It is none.
+            StoreError: It is none, or one of another version.
         """
         rows = cls(most)
         try:
-            for day, provider, model, tenant, tags, *numbers in json.loads(data)["rows"]:
+            record = json.loads(data)
+            if record["v"] != VERSION:
+                raise StoreError(f"rows in the ledger's store have version {record['v']!r}", kind="version")
+            for day, provider, model, tenant, tags, *numbers in record["rows"]:
                 key: _Key = (day, provider, model, tenant, tuple(sorted(tags.items())))
                 rows._rows[key] = Row(*map(int, numbers))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             why = type(error).__name__
         else:
             return rows

@@ -21,6 +21,9 @@ FAILURES: Final = 3
 OFF: Final = 5.0
 """Seconds that it is left alone; then one change tries it."""
 
+UNREADABLE: Final = ("corrupt", "version")
+"""Kinds of failures that say nothing of the next record: one that is damaged must not stop all others."""
+
 TRIES: Final = 100
 """Swaps that other processes may win before a change gives up; each one lost is one that another has made."""
 
@@ -207,15 +210,16 @@ class Shelf:
             return True
 
     def _note_failure(self, error: Exception) -> StoreError:
+        kind = getattr(error, "kind", None) or "io"
         with self._lock:
-            self._failures += 1
-            first = self._failures == 1
+            self._failures += kind not in UNREADABLE
+            first = kind in UNREADABLE or self._failures == 1
             if self._failures >= FAILURES:
                 self._off_until = self._clock.monotonic() + OFF
         words = _words(error)
         if first:
             _log.error("the ledger's store failed: %s", words)
-        return StoreError(f"the ledger's store failed: {words}", kind=getattr(error, "kind", None) or "io")
+        return StoreError(f"the ledger's store failed: {words}", kind=kind)
 
 
 def _words(error: Exception) -> str:

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import pytest
 
-from aiclient import BudgetExceededError, ConfigError, Ledger, Limit
+from aiclient import BudgetExceededError, ConfigError, Ledger, Limit, StoreError
 from aiclient.context import CallContext
 from aiclient.ledger.books import DAYS, KEEP, Booking, Line
 from aiclient.ledger.limits import account_of
@@ -282,6 +282,22 @@ def test_users_and_tags_beyond_what_is_kept_go_into_one_row():
         rows.add(spent(tags={"user": str(number)}))
     assert [(about["user"], row.requests) for about, row in rows.items()] == [("0", 1), ("1", 1), (OTHER, 3)]
     assert MOST == 10_000
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"rubbish", "corrupt"),
+        (b"[" * 100_000, "corrupt"),
+        (b'{"v": 1, "rows": [["2026-11-29", "p", "m", null, {}, 1e999]]}', "corrupt"),
+        (b'{"v": 2, "rows": []}', "version"),
+    ],
+    ids=["rubbish", "deep", "infinite", "newer"],
+)
+def test_rows_that_cannot_be_read_are_refused(data, kind):
+    with pytest.raises(StoreError) as caught:
+        Rows.from_bytes(data)
+    assert caught.value.kind == kind
 
 
 def test_rows_read_as_they_were_written():

@@ -494,6 +494,17 @@ async def test_a_record_that_cannot_be_read_refuses(caplog):
     assert caught.value.kind == "corrupt"
 
 
+async def test_a_record_that_cannot_be_read_stops_no_other():
+    store = MemoryStore()
+    ledger = Ledger(store=store)
+    await store.set(f"ledger:default:balance:{account_of(USER, 'a', 0.0).key}", b'{"v": 7}')
+    for name in "stuv":
+        with pytest.raises(StoreError, match="has version 7"):
+            await ledger.reserve(booking(name, 1, USER, value="a"), 0.0)
+    await ledger.reserve(booking("w", 1, USER, value="b"), 0.0)
+    assert await seen(ledger, USER, "b") == (0, 1)
+
+
 # --- against a model ---
 
 
