@@ -5,6 +5,7 @@ server.script(rate_limited(retry_after=2), cut(after=40), Fault(delay=0.05))
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,13 @@ __all__ = ["Fault", "cut", "overloaded", "rate_limited", "server_error", "stall"
 def _not_negative(_: object, attribute: attrs.Attribute[Any], value: float | None) -> None:
     if value is not None and value < 0:
         raise ValueError(f"{attribute.name}={value!r} is negative; give 0 or more")
+    if value is not None and not math.isfinite(value):
+        raise ValueError(f"{attribute.name}={value!r} is no end of a wait; give a number")
+
+
+def _a_status(_: object, __: attrs.Attribute[Any], value: int | None) -> None:
+    if value is not None and not 100 <= value <= 999:
+        raise ValueError(f"status={value!r} has not three digits; give 100 to 999")
 
 
 @attrs.frozen(kw_only=True)
@@ -43,7 +51,7 @@ class Fault:
         reset: whichever way the connection is closed, with a TCP reset.
     """
 
-    status: int | None = None
+    status: int | None = attrs.field(default=None, validator=_a_status)
     headers: Mapping[str, str] = attrs.field(factory=dict, converter=lower_names)
     body: bytes | str | dict[str, Any] | None = None
     content_type: str | None = None
@@ -104,7 +112,9 @@ def rate_limited(*, retry_after: float | str | None = 1) -> Fault:
 
 
 def server_error(status: int = 500) -> Fault:
-    """Answer an error of the server's own, without advice when to come again."""
+    """Answer an error of the server's own, 500 to 599, without advice when to come again."""
+    if not 500 <= status <= 599:
+        raise ValueError(f"status={status!r} is no error of a server; give 500 to 599")
     return Fault(status=status)
 
 

@@ -59,6 +59,28 @@ def test_the_module_ends_with_the_commands_exit_code(monkeypatch, capsys):
     assert "invalid choice" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("argv", "command", "meant"),
+    [
+        (["ask", "--sistem", "Be brief.", "hi"], "ask", "--system"),
+        (["ask", "hi", "--modle=openai:x"], "ask", "--model"),
+        (["serve", "--prt", "3"], "serve", "--port"),
+        (["bulk", "rum"], "bulk", "'run'"),
+        (["bulk", "run", "in", "-o", "out", "--concurency", "3"], "bulk run", "--concurrency"),
+    ],
+)
+def test_a_misspelt_word_is_answered_with_the_near_one_and_the_usage_of_its_command(argv, command, meant, capsys):
+    assert main(argv) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"usage: aiclient {command} ")
+    assert f"; did you mean {meant}?" in err
+
+
+def test_a_word_that_is_near_to_nothing_is_answered_without_a_guess(capsys):
+    assert main(["models", "--zzzz"]) == 2
+    assert capsys.readouterr().err.endswith("unrecognized arguments: --zzzz\n")
+
+
 def test_a_reader_who_left_is_exit_one_and_nothing_is_written_after_that(monkeypatch, tmp_path, capsys):
     def leave(*_):
         raise BrokenPipeError

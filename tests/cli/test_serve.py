@@ -35,7 +35,10 @@ def test_faults_have_short_names(text, expected):
     assert serve.fault(text) == expected
 
 
-@pytest.mark.parametrize("text", ["nonsense", "cut:many", "cut:-1", "delay:soon", "", ":3"])
+@pytest.mark.parametrize(
+    "text",
+    ["nonsense", "cut:many", "cut:-1", "delay:soon", "delay:nan", "server_error:99999", "server_error:200", "", ":3"],
+)
 def test_a_fault_that_does_not_exist_is_wrong_usage(text, capsys):
     assert main(["serve", "--fault", text]) == 2
     assert f"--fault {text!r}" in capsys.readouterr().err

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import gc
 import json
+import math
 import socket
 import ssl
 import struct
@@ -581,8 +582,15 @@ def test_a_fault_that_replaces_the_answer_does_not_ask_the_route():
 
 @pytest.mark.parametrize(
     "fields",
-    [{"cut_after": 1, "stall_after": 1}, {"delay": -1}, {"drip": (0, 1)}, {"reset": True}],
-    ids=["cut and stall", "negative", "drip of nothing", "reset of nothing"],
+    [
+        {"cut_after": 1, "stall_after": 1},
+        {"delay": -1},
+        {"delay": math.inf},
+        {"drip": (0, 1)},
+        {"reset": True},
+        {"status": 99999},
+    ],
+    ids=["cut and stall", "negative", "endless", "drip of nothing", "reset of nothing", "no status"],
 )
 def test_a_fault_that_means_nothing_is_refused(fields):
     with pytest.raises(ValueError, match="give"):

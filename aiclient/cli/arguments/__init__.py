@@ -11,6 +11,7 @@ from .asking import add_ask, add_chat
 from .bulk import add_bulk
 from .facts import add_config, add_cost, add_models
 from .local import add_bench, add_completion, add_demo, add_serve
+from .parser import Parser
 from .shared import Commands
 from .standing import add_check, add_explain, add_status
 
@@ -35,7 +36,7 @@ COMMANDS: Final[tuple[Callable[[Commands], None], ...]] = (
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line; `command` is then the module that does it."""
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = Parser(
         prog="aiclient",
         description="One small client for every language-model service.",
         epilog="exit codes: 0 done, 1 the service failed or part of the work did, 2 wrong usage or set-up, "
