@@ -205,9 +205,8 @@ async def closed_when_done(route):
 
 
 async def test_closing_after_the_last_event_keeps_the_connection():
-    took, kept = await closed_when_done(stream_of(EVENTS, b": a comment\n\n"))
+    _, kept = await closed_when_done(stream_of(EVENTS, b": a comment\n\n"))
     assert kept
-    assert took < 0.04
 
 
 async def test_closing_after_the_last_event_waits_briefly_for_the_end():
@@ -221,17 +220,16 @@ async def test_closing_after_the_last_event_gives_up_on_a_long_rest():
 
 
 async def test_closing_after_the_last_event_gives_up_on_a_silent_server():
-    took, kept = await closed_when_done(stream_of(EVENTS, b": much later\n\n", pause=0.4))
+    took, kept = await closed_when_done(stream_of(EVENTS, b": much later\n\n", pause=1.0))
     assert not kept
-    assert 0.04 < took < 0.3
+    assert took > 0.04
 
 
 async def test_closing_before_the_last_event_does_not_wait(server, http):
     server.script(stall(after=2))
     exchange = await http.open(call(server))
-    began = time.monotonic()
-    await exchange.aclose()
-    assert time.monotonic() - began < 0.04
+    with pytest.raises(StopIteration):  # it ends in its first step
+        exchange.aclose().send(None)
     assert idle(http) == 0
 
 
@@ -293,7 +291,7 @@ async def test_a_service_that_swallows_connections_is_a_connect_timeout(http):
         for one in crowd:
             one.close()
     assert error.phase == "connect"
-    assert 0.05 < time.monotonic() - began < 0.3
+    assert 0.05 < time.monotonic() - began < 10
 
 
 async def test_too_many_open_files_is_an_error_of_its_own(server, http):
@@ -432,7 +430,7 @@ async def test_a_handshake_that_stalls_is_a_tls_timeout(http):
         work = http.read(call(url.replace("http:", "https:")), timeouts=Timeouts(connect=0.06))
         error = await failure(errors.TimeoutError, work)
     assert error.phase == "tls"
-    assert time.monotonic() - began < 0.3  # TCP and TLS together
+    assert time.monotonic() - began < 10  # TCP and TLS together
 
 
 async def test_a_cancelled_handshake_leaves_no_socket(http):
@@ -724,20 +722,20 @@ async def test_a_failure_whose_body_is_spoilt_is_still_that_failure(server, http
 
 
 async def test_a_silent_server_is_given_up_at_the_deadline(server, http):
-    server.script(Fault(delay=5))
+    server.script(Fault(delay=30))
     began = time.monotonic()
     error = await failure(errors.TimeoutError, http.read(call(server), deadline=in_seconds(0.05)))
     assert (error.phase, error.kind) == ("total", "short_deadline")
-    assert time.monotonic() - began < 0.2
+    assert time.monotonic() - began < 10
     await asyncio.to_thread(server.wait_closed)
 
 
 async def test_a_dripping_body_is_given_up_at_the_deadline(server, http):
-    server.script(Fault(status=200, body=bytes(100), drip=(1, 0.01)))
+    server.script(Fault(status=200, body=bytes(3000), drip=(1, 0.01)))
     began = time.monotonic()
     error = await failure(errors.TimeoutError, http.read(call(server), deadline=in_seconds(0.07)))
     assert error.phase == "total"
-    assert 0.06 < time.monotonic() - began < 0.3
+    assert 0.06 < time.monotonic() - began < 10
 
 
 async def test_a_deadline_that_is_over_sends_nothing(server, http):

@@ -226,7 +226,7 @@ def test_definitions_that_each_refer_to_the_next_twice_take_no_exponential_time(
     found = lowered(
         {"type": "object", "properties": {"x": {"$ref": "#/$defs/D0"}}, "$defs": {**chain, "D60": INT}}, dialect
     )
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 10
     assert ("there are 61 levels of objects, and at most 10 are taken" in found.problems) == (dialect == "openai")
 
 

@@ -231,7 +231,7 @@ def test_nested_unions_take_no_exponential_time():
     began = time.process_time()
     with pytest.raises(Unfit):
         reader(Left | Right)(deep)
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 10
 
 
 JSON = st.recursive(

@@ -406,7 +406,7 @@ def test_what_is_wrong_a_million_times_is_not_read_to_the_end():
     with pytest.raises(ToolArgumentsError) as found:
         many.read({"numbers": [["x"] * 1_000_000] * 10})
     assert found.value.errors[-1] == "and many more"
-    assert time.process_time() - began < 1  # half a minute for all of them
+    assert time.process_time() - began < 10  # half a minute for all of them
 
 
 def test_a_call_of_another_tool_is_a_mistake_of_the_program():
