@@ -39,8 +39,7 @@ Json: TypeAlias = dict[str, Any]
 Problem: TypeAlias = tuple[Path, str]
 
 REFUSED: Final = "is a function or an object, which only code can give: use the layer or provider in code for it"
-
-
+_NULL: Final = {"type": "null"}
 UNNAMED: Final = "must have a text as its name: write it in quotes"
 
 
@@ -244,8 +243,12 @@ class Switch(Form):
 
 
 def _described(option: Option) -> Json:
+    """Return the schema of what stands under a key; null is "not given" there."""
     assert option.form is not None
     schema = dict(option.form.schema())
+    if not option.required:
+        kinds = schema["anyOf"] if schema.keys() == {"anyOf"} else [schema]
+        schema = {"anyOf": [*kinds, *([] if _NULL in kinds else [_NULL])]}
     if option.note:
         schema["description"] = option.note
     if option.default is not Option.MISSING and option.default is not None:

@@ -11,6 +11,8 @@ import yaml
 
 from aiclient import ConfigError, registry
 from aiclient.config import Config, schema
+from aiclient.config.parts import layer_options
+from aiclient.config.shape import root
 from aiclient.layer import Layer
 from aiclient.testutil import MockProvider
 
@@ -33,6 +35,7 @@ GOOD = [
     },
     {"use": [{"fallback": {"targets": ["a", {"provider": "b", "use": [{"hedge": {"after": 1}}]}]}}]},
     {"budgets": [{"usd": 5, "per": "user"}, {"tokens": 3, "alerts": [0.5]}], "cache": False, "logging": True},
+    {"budgets": None, "use": None, "providers": {"a": {"provider": "openai:x", "headers": None, "timeout": None}}},
     {"profiles": {"dev": {"preset": "fast"}}, "prices": {"m": {"input": 1, "output": "2"}}},
 ]
 BAD = [
@@ -69,6 +72,16 @@ def test_what_is_refused_does_not_fit_the_schema(validator, value):
     with pytest.raises(ConfigError):
         Config.of(value)
     assert not validator.is_valid(value)
+
+
+OPTIONS = [(layer, option) for layer in registry.MIDDLEWARE for option in layer_options(layer).options]
+
+
+@pytest.mark.parametrize(("layer", "option"), OPTIONS)
+def test_nothing_after_the_key_of_an_option_means_the_same_to_both(validator, layer, option):
+    value = {"use": [{layer: {option: None}}]}
+    problems = list(root().check(value, ()))
+    assert validator.is_valid(value) == (problems == [])
 
 
 @pytest.mark.parametrize("name", ["simple.yaml", "full.yaml"])
