@@ -51,7 +51,7 @@ def non_negative(_: Any, attribute: Any, value: Any) -> None:
     if value is not None and not (
         isinstance(value, Decimal) and value.is_finite() and 0 <= value <= LARGEST and value.adjusted() > SMALLEST
     ):
-        raise InvalidRequestError(f"{attribute.name}={value!r} must be a Decimal, finite and at least 0")
+        raise InvalidRequestError(f"{attribute.name}={value!r} must be a Decimal from 0 to {LARGEST:g}")
 
 
 def model(value: Any) -> str | None:

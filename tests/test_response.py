@@ -93,5 +93,5 @@ def test_a_whole_float_is_the_count_that_it_writes():
     "usd", [0.5, "1", True, -1, Decimal("NaN"), Decimal(-1), Decimal("Infinity"), Decimal("1e-400000000000")]
 )
 def test_a_cost_that_is_no_amount_is_refused(usd):
-    with pytest.raises(InvalidRequestError, match="must be a Decimal, finite and at least 0"):
+    with pytest.raises(InvalidRequestError, match="must be a Decimal from 0 to"):
         Cost(usd)

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple, Self
 from ..errors import ConfigError, InvalidRequestError, StoreError
 from ..response import Cost
 
-__all__ = ["Found", "Journal", "Keys", "key_of"]
+__all__ = ["Found", "Journal", "Keys", "key_of", "paid"]
 
 _BEGINS: Final = b'{"key": "'
 """How every line of a journal begins: what has another beginning was written by somebody else, and is not touched."""
@@ -33,12 +33,13 @@ def key_of(value: object) -> str:
 
 
 class Found(NamedTuple):
-    """One line of a journal."""
+    """One line of a journal; with `again` it is no result, and says only what was paid without one."""
 
     key: str
     offset: int
     failed: bool
     usd: Decimal
+    again: bool = False
 
 
 class Keys:
@@ -144,8 +145,7 @@ class Journal:
         Raises:
             StoreError: The disk is full, or refuses; what was written of the line is taken back.
         """
-        line = json.dumps({"key": key, **record}, ensure_ascii=False) + "\n"
-        data = line.encode("utf-8", "backslashreplace")
+        data = _line(key, record)
         try:
             written = 0
             while written < len(data):
@@ -160,7 +160,7 @@ class Journal:
         raise StoreError(f"{self._path!r} could not be written: {problem}", kind="write")
 
     def drop_failed(self) -> None:
-        """Take the failures out, in one step: a kill leaves the file as it was or as it should be."""
+        """Take the failures out, but for what they cost, in one step: a kill leaves the file as it was or as it should be."""
         beside = Path(f"{self._path}.new")
         beside.unlink(missing_ok=True)
         fd = _opened(str(beside))
@@ -168,8 +168,12 @@ class Journal:
             with Path(self._path).open("rb") as old:
                 for line in self.found():
                     old.seek(line.offset)
+                    written = old.readline()
                     if not line.failed:
-                        _write_all(fd, old.readline())
+                        _write_all(fd, written)
+                    elif line.usd:
+                        record = json.loads(written)
+                        _write_all(fd, _line(line.key, paid(record.get("line"), record.get("id"), line.usd)))
             os.fsync(fd)
             beside.replace(self._path)
         except BaseException:  # whatever it was, the half of a file must go; raised again
@@ -205,6 +209,15 @@ class Journal:
             return size + 1
         os.ftruncate(self._fd, begins)
         return begins
+
+
+def paid(line: object, id: object, usd: Decimal) -> dict[str, Any]:
+    """Return what is written for money that was spent on a line which has no result, and is to be asked again."""
+    return {"line": line, "id": id, "again": True, "cost": str(usd)}
+
+
+def _line(key: str, record: Mapping[str, Any]) -> bytes:
+    return (json.dumps({"key": key, **record}, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
 
 
 def _opened(path: str) -> int:
@@ -279,7 +292,7 @@ def _found(line: bytes, offset: int) -> Found | None:
             return None
     except (ValueError, KeyError, TypeError, RecursionError, InvalidOperation, InvalidRequestError):
         return None
-    return Found(key, offset, "error" in record, usd)
+    return Found(key, offset, "error" in record, usd, record.get("again") is True)
 
 
 def _amount(cost: object) -> Decimal:

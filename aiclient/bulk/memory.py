@@ -34,7 +34,7 @@ class Remembered:
     def __enter__(self) -> Self:
         try:
             for found in self._journal.found():
-                if not found.failed:
+                if not (found.failed or found.again):
                     self._there[found.key].append(found.offset)
         except BaseException:  # whatever it was, the file must not stay open and locked; raised again
             self._journal.close()

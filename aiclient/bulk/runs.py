@@ -28,7 +28,7 @@ from ..provider import Provider
 from ..redaction import clean
 from ..response import ChatResponse
 from .items import BulkItem
-from .journal import Found, Journal, Keys
+from .journal import Found, Journal, Keys, paid
 from .lines import Defaults, Line, lines_of
 from .mapping import each
 
@@ -92,7 +92,8 @@ async def run(
     Args:
         client: Whom to ask: a client, or any provider.
         source: JSON lines: `{"id": ..., "prompt": ...}` with any option of a request beside it, or a request's `to_dict()`.
-        target: JSON lines: `key`, `line`, `id`, `content` and `response` or `error`, `usage`, `cost`.
+        target: JSON lines: `key`, `line`, `id`, `content` and `response` or `error`, `usage`, `cost`; with `again`, what was
+            paid for a line that has no result.
         concurrency: How many calls at once, at least 1. Default 10.
         budget: US dollars for all runs into this `target` together. A line that could exceed it is not begun.
         ordered: Write the results in the order of the input; one slow line then holds others back.
@@ -175,10 +176,11 @@ class _Sum:
 
     def counted(self, found: Iterator[Found]) -> Iterator[str]:
         for one in found:
-            self.lines += 1
-            self.failed += one.failed
             self.usd += one.usd
-            yield one.key
+            if not one.again:
+                self.lines += 1
+                self.failed += one.failed
+                yield one.key
 
 
 def _earlier(journal: Journal, source: str | os.PathLike[str], base: Defaults) -> tuple[BulkRun, Keys]:
@@ -252,6 +254,7 @@ class _Asking:
         """Write what has come, if it is its turn."""
         if isinstance(item.error, AIClientError) and self._ends(item.error):
             self.stopped = self.stopped or item.error
+            self._note_paid(item)
         if not self._ordered:
             self._write(item)
         else:
@@ -266,6 +269,13 @@ class _Asking:
         if isinstance(error, (BudgetExceededError, CircuitOpenError, ClientClosedError, ConfigError)):
             return True
         return isinstance(error, ProviderError) and outcome(error).category in _HOPELESS
+
+    def _note_paid(self, item: BulkItem[Line, ChatResponse]) -> None:
+        """Write down what was paid for a line that has no result: the budget is one over all runs."""
+        usd = item.expense.usd
+        if usd:
+            self._journal.append(item.item.key, paid(item.item.number, item.item.id, usd))
+            self.state = evolve(self.state, usd=self.state.usd + usd)
 
     def _write(self, item: BulkItem[Line, ChatResponse]) -> None:
         if self._ends(item.error):

@@ -138,7 +138,7 @@ class Budget(Layer):
     def funds(self, value: str | None = None) -> Funds:
         """Return what is spent and reserved under the first limit, in this period: of `value`, a user, tag or the like."""
         now = self._seen.time()
-        return self.ledger.funds(account_of(self.limits[0], value, now), now)
+        return self.ledger.funds(account_of(self.limits[0], _checked(value), now), now)
 
     async def refresh(self, value: str | None = None) -> Funds:
         """Look again at what other processes have spent and reserved, where the ledger is in a store; return what `funds` says.
@@ -150,7 +150,7 @@ class Budget(Layer):
             StoreError: The store failed.
         """
         now = self._seen.time()
-        await self.ledger.refresh(*(account_of(limit, value, now) for limit in self.limits), days=0)
+        await self.ledger.refresh(*(account_of(limit, _checked(value), now) for limit in self.limits), days=0)
         return self.funds(value)
 
     @property
@@ -210,6 +210,12 @@ def resumed(limit: Limit, spent: Decimal) -> Budget:
     ledger = Ledger()
     ledger.carry(account_of(limit, None, 0.0), Amount(micros(spent)))
     return Budget(limit, ledger=ledger)
+
+
+def _checked(value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise ConfigError(f"value={value!r} must be a text, as tags are: use str()")
+    return value
 
 
 def _fields(event: str, context: CallContext) -> dict[str, str | None]:

@@ -18,6 +18,7 @@ from aiclient import (
     ConfigError,
     ServerError,
     StoreError,
+    TimeoutError,
 )
 from aiclient.bulk.journal import Journal
 from aiclient.bulk.lines import Defaults
@@ -62,7 +63,7 @@ def results(path):
 
 
 def ids(path):
-    return [line["id"] for line in results(path)]
+    return [line["id"] for line in results(path) if "again" not in line]
 
 
 async def go(files, reply=echo, **options):
@@ -136,6 +137,27 @@ async def test_the_budget_holds_over_all_runs_and_a_larger_one_goes_on(files):
     last = await go(files, budget=1, defaults=options)
     assert (last.done, last.stopped) == (10, None)
     assert sorted(ids(files[1])) == list(range(10))
+
+
+async def test_what_failures_have_cost_is_not_forgotten_when_they_are_asked_again(files):
+    options = Defaults(options=ChatOptions(max_tokens=100))
+    late = failing(TimeoutError("late", phase="total"), "p3")
+    first = await go(files, late, defaults=options)
+    again = await go(files, late, defaults=options, retry_failed=True, budget=1)
+    assert again.usd > first.usd
+    assert status(*files, defaults=options).usd == again.usd
+    third = await go(files, defaults=options, retry_failed=True, budget=again.usd)
+    assert isinstance(third.stopped, BudgetExceededError)
+    assert (third.done, third.failed, third.usd) == (9, 0, again.usd)
+    last = await go(files, defaults=options, budget=1)
+    assert (last.done, last.earlier, last.failed, sorted(ids(files[1]))) == (10, 9, 0, list(range(10)))
+
+
+async def test_what_was_paid_for_the_line_that_ended_a_run_is_not_forgotten(files):
+    ended = await go(files, failing(ClientClosedError("x"), "p4"), concurrency=1)
+    (line,) = [line for line in results(files[1]) if "again" in line]
+    assert (line["line"], line["id"], Decimal(line["cost"]) > 0) == (5, 4, True)
+    assert (status(*files).usd, status(*files).done) == (ended.usd, 4)
 
 
 async def test_what_does_not_fit_beside_the_others_waits_for_them(files):
@@ -287,6 +309,15 @@ async def test_map_asks_once_for_what_its_checkpoint_holds(tmp_path):
         again = await client.map(prompts, concurrency=1, checkpoint=path)
     assert [value.message.content for value in again.values] == ["1", "2", "3"]
     assert again.values[0] == first.values[0]
+
+
+async def test_a_line_without_a_result_is_no_answer_of_a_checkpoint(tmp_path):
+    async with AsyncClient(MockProvider(["1", "2"])) as client:
+        await client.map(["a"], checkpoint=tmp_path / "x")
+        line = json.loads((tmp_path / "x").read_text())
+        (tmp_path / "x").write_text(json.dumps({"key": line["key"], "again": True, "cost": "1"}) + "\n")
+        result = await client.map(["a"], checkpoint=tmp_path / "x")
+    assert result.values[0].message.content == "2"
 
 
 async def test_map_asks_again_when_the_request_is_another(tmp_path):

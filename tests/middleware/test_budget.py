@@ -742,6 +742,13 @@ async def test_what_is_no_limit_is_refused():
         Budget(5)
 
 
+async def test_whose_funds_are_asked_for_is_a_text():
+    with pytest.raises(ConfigError, match="value=7 must be a text"):
+        Budget(usd=1, per="user").funds(7)
+    with pytest.raises(ConfigError, match="value=7 must be a text"):
+        await Budget(usd=1, per="user").refresh(7)
+
+
 async def test_its_repr_says_what_it_holds():
     budget = Budget(Limit(usd="2.50", per="user", period="day"), Limit(tokens=1000, hard=False))
     assert repr(budget) == "Budget($2.5 per user per day, 1000 tokens (soft))"

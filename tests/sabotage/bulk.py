@@ -75,4 +75,16 @@ SABOTAGE = [
         "client = _held_to(client, limit, Decimal(0))",
         "tests/bulk/test_runs.py::test_the_budget_holds_over_all_runs_and_a_larger_one_goes_on",
     ),
+    (
+        "bulk/journal.py",
+        "                    elif line.usd:\n",
+        "                    elif False:\n",
+        "tests/bulk/test_runs.py::test_what_failures_have_cost_is_not_forgotten_when_they_are_asked_again",
+    ),
+    (
+        "ledger/shelf.py",
+        "self._failures += kind not in UNREADABLE",
+        "self._failures += 1",
+        "tests/ledger/test_store_books.py::test_a_record_that_cannot_be_read_stops_no_other",
+    ),
 ]
