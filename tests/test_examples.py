@@ -127,6 +127,13 @@ PRINTS = {
     ],
     "retry_faults.py": ["Paris after ['rate_limit', 'ok']", "AuthenticationError after ['authentication']"],
     "session.py": ["17 items answered, 3 would have cost more", "goes on with 4 messages and $0.0035 left"],
+    "shared_store.py": [
+        "first: Paris, cached=False, $1",
+        "first: the service was asked 8 times, 0 calls were refused",
+        "second: Paris, cached=True, $0",
+        "second: the service was asked 2 times, 5 calls were refused",
+        "what both have spent: 10",
+    ],
     "single_flight.py": ["50 users, 49 of them shared, 1 request", "the second has: Rhine", "2 requests in all"],
     "stack.py": [
         "                  └─ Cache(MemoryStore, ttl=300, sampled=True)",
@@ -282,6 +289,10 @@ ALONE = {
 """Those that need a process of their own, and why; those of web/ need that package, and have more tests in tests/examples."""
 
 
+SHARED = "shared_store.py"
+"""The one that needs a server, of which it says where to find it."""
+
+
 def case(name):
     if not name.startswith("web/"):
         return name
@@ -304,7 +315,7 @@ def bare(monkeypatch):
             monkeypatch.delenv(name)
 
 
-@pytest.mark.parametrize("name", [name for name in PRINTS if name not in ALONE])
+@pytest.mark.parametrize("name", [name for name in PRINTS if name not in ALONE and name != SHARED])
 def test_an_example_runs(name, bare, capsys):
     runpy.run_path(str(EXAMPLES / name), run_name="__main__")  # in this process, where warnings are errors
     printed, complaints = capsys.readouterr()
@@ -318,3 +329,15 @@ def test_an_example_runs_by_itself(name, bare):
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (run.returncode, run.stderr) == (0, "")
     assert [line for line in PRINTS[name] if line not in run.stdout] == []
+
+
+@pytest.mark.slow
+def test_the_example_of_a_shared_store_runs_where_there_is_a_server(bare, redis_url, monkeypatch):
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    test_an_example_runs_by_itself(SHARED, bare)
+
+
+def test_the_example_of_a_shared_store_says_what_it_needs(bare, capsys, monkeypatch):
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    runpy.run_path(str(EXAMPLES / SHARED), run_name="__main__")
+    assert "REDIS_URL" in capsys.readouterr()[0]

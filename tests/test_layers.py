@@ -171,12 +171,11 @@ FLOORS = [
         "keyforms",
         "net.errors",
         "net.logs",
-        "redis_store",
         "sqlite_store",
         "net.transport",
     },
-    {"net.exchange"},
-    {"http"},
+    {"_redis_server", "net.exchange"},
+    {"http", "redis_store"},
     {"fetching"},
     # 8: the leaves and the layers
     {

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..errors import ConfigError
 from ..ledger.ledger import Ledger
@@ -13,6 +14,7 @@ from ..ledger.rows import Report
 from ..messages import Message
 from ..models import info
 from ..pricing import estimate
+from ..redis_store import RedisStore
 from ..request import ChatOptions, ChatRequest
 from ..sqlite_store import SQLiteStore
 from .asking import asked, files
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     import argparse
 
 __all__ = ["run"]
+
+PATIENCE: Final = 10.0
+"""Seconds that a reader of books waits for each answer: no call waits behind it."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -55,10 +60,7 @@ def _estimate(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    if not Path(arguments.ledger).is_file():
-        what = "is no file" if Path(arguments.ledger).exists() else "is not there"
-        raise ConfigError(f"{arguments.ledger!r} {what}: give the file of a Ledger(store=SQLiteStore(path))")
-    report = asyncio.run(_read(arguments))
+    report = asyncio.run(_read(arguments, _books(arguments.ledger, arguments.prefix)))
     if arguments.json:
         put(report.to_json() + "\n")
         return 0
@@ -68,10 +70,24 @@ def _report(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _read(arguments: argparse.Namespace) -> Report:
-    store = SQLiteStore(arguments.ledger)
+def _books(place: str, prefix: str) -> SQLiteStore | RedisStore:
+    """Return the store at a path, or at a URL, which `env:NAME` keeps off the command line."""
+    if place.startswith("env:"):
+        name = place.removeprefix("env:")
+        place = os.environ.get(name, "")
+        if not place:
+            raise ConfigError(f"needs the variable {name}, which is not set")
+    if "://" in place:
+        return RedisStore(place, prefix=prefix, timeout=PATIENCE)
+    if not Path(place).is_file():
+        what = "is no file" if Path(place).exists() else "is not there"
+        raise ConfigError(f"{place!r} {what}: give the file of a Ledger(store=SQLiteStore(path))")
+    return SQLiteStore(place)
+
+
+async def _read(arguments: argparse.Namespace, store: SQLiteStore | RedisStore) -> Report:
     try:
-        ledger = Ledger(store=store, name=arguments.name)
+        ledger = Ledger(store=store, name=arguments.name, patience=PATIENCE)
         await ledger.refresh()
         return ledger.report(arguments.by.split(","), since=arguments.since, until=arguments.until)
     finally:

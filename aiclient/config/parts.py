@@ -17,6 +17,7 @@ from ..middleware.fetch_media import Fetches
 from ..plugins import Names, suggestion
 from ..provider import Middleware, Provider
 from ..schema.misfits import Path
+from ..secrets import SecretStr
 from ..store import Store
 from .forms import Form, Json, Object, Option, Plain, Problem
 from .signatures import Special, options_of
@@ -29,7 +30,11 @@ __all__ = ["COLLECTORS", "LAYERS", "SPECIAL", "STORES", "Layers", "Named", "laye
 STORES: Final = Names(
     "store",
     "aiclient.stores",
-    {"memory": "aiclient.store:MemoryStore", "sqlite": "aiclient.sqlite_store:SQLiteStore"},
+    {
+        "memory": "aiclient.store:MemoryStore",
+        "redis": "aiclient.redis_store:RedisStore",
+        "sqlite": "aiclient.sqlite_store:SQLiteStore",
+    },
 )
 COLLECTORS: Final = Names(
     "collector",
@@ -70,17 +75,22 @@ class Named(Form):
 
     Args:
         names: The kinds.
-        main: The option that `{name: text}` stands for.
+        main: The options that `{name: text}` may stand for: it is the first of these that the kind takes.
     """
 
     names: Names
-    main: str | None = None
+    main: tuple[str, ...] = ()
 
     def _read(self, value: Any) -> tuple[str, Any] | None:
         found = layer_of(value)
-        if found is not None and self.main is not None and isinstance(found[1], str):
-            return found[0], {self.main: found[1]}
-        return found
+        if found is None or not self.main or not isinstance(found[1], (str, SecretStr)):
+            return found
+        name, text = found
+        try:
+            taken = frozenset(_options(self.names.get(name)).options)
+        except ConfigError:  # which is told where its options are checked
+            taken = frozenset()
+        return name, {next((main for main in self.main if main in taken), self.main[0]): text}
 
     def check(self, value: Any, path: Path) -> Iterator[Problem]:
         """Check the name, then the options."""
@@ -108,7 +118,7 @@ class Named(Form):
         return {"anyOf": [{"type": "string", "enum": bare}, {**full, "minProperties": 1}]}
 
     def _short(self) -> list[Json]:
-        return [{"type": "string"}] if self.main is not None else [{"type": "boolean", "const": True}]
+        return [{"type": "string"}] if self.main else [{"type": "boolean", "const": True}]
 
     def make(self, value: Any, maker: Maker, path: Path) -> Made:
         """Make it, or keep the one of before."""
@@ -218,7 +228,7 @@ SPECIAL: Final[Special] = {
     Middleware: LAYERS,
     Target: Targets(),
     Provider: Targets(),
-    Store: Named(STORES, "path"),
+    Store: Named(STORES, ("path", "url")),
     Ledger: Books(),
     MetricsCollector: Named(COLLECTORS),
     Fetches: Named(FETCHERS),

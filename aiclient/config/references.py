@@ -29,6 +29,8 @@ _VARIABLE: Final = re.compile(
 )
 _SECRET: Final = re.compile(r"(?i)auth|cookie|credential|key|pass|secret|token")
 _OPTIONS: Final = frozenset({"api_key", "bearer_token"})
+_ADDRESSES: Final = frozenset({("store", "redis"), ("redis", "url")})
+"""Keys with their owners: the addresses of Redis servers, long and short."""
 
 
 def looks_secret(name: str) -> bool:
@@ -115,13 +117,17 @@ def _from_file(path: Path) -> SecretStr:
 # --- values with secrets in them ---
 
 
+def _is_secret(owner: str, name: str) -> bool:
+    """Whether a text of this name is one by its owner: a header, or the address of a server, which has its password in it."""
+    return (owner, name) in _ADDRESSES or (owner == "headers" and looks_secret(name))
+
+
 def _mapped(value: Any, key: str, secret: Callable[[Any], Any]) -> Any:
     """Return a copy of `value` with `secret` applied to what is one by the name of its key."""
     if isinstance(value, Mapping):
-        of_headers = key == "headers"
         return {
             name: secret(item)
-            if isinstance(item, (str, SecretStr)) and (name in _OPTIONS or (of_headers and looks_secret(str(name))))
+            if isinstance(item, (str, SecretStr)) and (name in _OPTIONS or _is_secret(key, str(name)))
             else _mapped(item, str(name), secret)
             for name, item in value.items()
         }

@@ -154,7 +154,8 @@ class CachedCall:
             await self._keep(answer, self._key)
 
     async def _keep(self, answer: ChatResponse | EmbeddingResponse, key: str) -> None:
-        warned = tuple(dict.fromkeys((*answer.warnings, *self._context.warnings)))
+        said = dict.fromkeys((*answer.warnings, *self._context.warnings))
+        warned = tuple(warning for warning in said if warning.code != "cache_store_failed")  # not the answer's
         try:
             data = record_of(answer, warned, self._clock.time(), self._books.ttl)
         except (TypeError, ValueError):  # a service's or a caller's own value that is no JSON

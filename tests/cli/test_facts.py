@@ -14,6 +14,7 @@ from aiclient import AsyncClient
 from aiclient.cli import main
 from aiclient.ledger.ledger import Ledger
 from aiclient.middleware import Budget
+from aiclient.redis_store import RedisStore
 from aiclient.sqlite_store import SQLiteStore
 from aiclient.testutil import LoopbackServer, MockProvider
 
@@ -80,19 +81,22 @@ def test_an_estimate_of_a_model_that_nobody_knows_is_wrong_usage(said):
     assert "gpt-5-mini" in err
 
 
-@pytest.fixture
-def books(tmp_path):
-    """The books of one call."""
-    path = tmp_path / "ledger.sqlite"
+def spend(store):
+    """Write the books of one call."""
 
-    async def spend():
-        store = SQLiteStore(path)
-        budget = Budget(usd=1, ledger=Ledger(store=store))
+    async def main():
+        budget = Budget(usd=1, ledger=Ledger(store=store, patience=30))
         async with AsyncClient(MockProvider("hi"), prices={"mock-model": {"input": 5, "output": 5}}) as client:
             await client.use(budget).new_request().user("Hello").max_tokens(10).tags(team="maps").do()
         await store.close()
 
-    asyncio.run(spend())
+    asyncio.run(main())
+
+
+@pytest.fixture
+def books(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    spend(SQLiteStore(path))
     return str(path)
 
 
@@ -114,6 +118,22 @@ def test_a_report_at_a_terminal_is_a_table(books, monkeypatch):
 def test_a_report_of_no_books_is_wrong_usage_and_makes_none(said, tmp_path):
     assert said("cost", "report", str(tmp_path / "none"))[0] == 2
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["{url}", "env:THE_BOOKS"])
+def test_a_report_of_books_on_a_server_is_what_they_hold(said, redis_room, monkeypatch, place):
+    monkeypatch.setenv("THE_BOOKS", redis_room.url)
+    spend(RedisStore(redis_room.url, prefix=redis_room.prefix, timeout=30))
+    place = place.format(url=redis_room.url)
+    code, out, _ = said("cost", "report", place, "--by", "team", "--prefix", redis_room.prefix)
+    assert code == 0
+    assert out.splitlines()[1].startswith("maps,")
+
+
+def test_a_variable_of_books_that_is_not_set_is_wrong_usage(said):
+    code, _, err = said("cost", "report", "env:NOT_SET")
+    assert code == 2
+    assert "NOT_SET" in err
 
 
 @pytest.mark.parametrize("command", ["check", "status", "explain"])

@@ -167,8 +167,8 @@ BAD = [
     ),
     (
         "a.yaml",
-        "use: [{cache: {store: redis}}]",
-        "$.use[0].cache.store.redis: is not known here; there are memory, sqlite",
+        "use: [{cache: {store: reddis}}]",
+        "$.use[0].cache.store.reddis: is not known here; did you mean 'redis'?",
     ),
     (
         "a.yaml",

@@ -341,6 +341,9 @@ def test_a_config_made_in_code_is_what_a_file_would_say():
     )
 
 
+ADDRESS = f"redis://:{KEY}@cache.example:6379/0"
+
+
 def test_what_is_written_holds_references_and_no_secrets():
     entry = {"provider": "openai", "api_key": KEY, "headers": {"Authorization": KEY, "X-Team": "search"}}
     config = Config.of({"providers": {"a": entry, "b": {"provider": "openai", "api_key": "env:B"}}})
@@ -348,6 +351,31 @@ def test_what_is_written_holds_references_and_no_secrets():
     assert KEY not in text and "env:B" in text and "search" in text
     assert config.to_dict()["providers"]["a"]["api_key"] == "***"
     assert config.secrets_inside == ("$.providers.a.api_key", "$.providers.a.headers.Authorization")
+
+
+@pytest.mark.parametrize(
+    "store", [{"redis": ADDRESS}, {"redis": {"url": ADDRESS, "prefix": "ours:"}}], ids=["short", "long"]
+)
+def test_the_address_of_a_server_is_a_secret_as_it_may_hold_a_password(store):
+    budget = {"budget": {"usd": 1, "ledger": {"store": store}}}
+    config = Config.of({"model": "mock:x", "cache": {"store": store}, "use": [budget]})
+    assert KEY not in json.dumps(config.to_dict()) + repr(config)
+    assert len(config.secrets_inside) == 2
+    made = setup(config, environ={}).stores
+    assert {repr(one).partition(",")[0] for one in made} == {"RedisStore('redis://cache.example:6379/0'"}
+
+
+@pytest.mark.parametrize("store", [{"redis": "env:PLACE"}, {"redis": {"url": "${PLACE}"}}], ids=["short", "long"])
+def test_the_address_of_a_server_is_found_where_a_reference_says(store):
+    (made,) = setup({"model": "mock:x", "cache": {"store": store}}, environ={"PLACE": ADDRESS}).stores
+    assert repr(made) == "RedisStore('redis://cache.example:6379/0', prefix='aiclient:')"
+
+
+@pytest.mark.parametrize("place", [f"http://:{KEY}@h", f"redis://:{KEY}@h?x=1"])
+def test_an_address_that_is_none_is_told_by_its_path_alone(place):
+    with pytest.raises(ConfigError, match=r"\$\.cache\.store\.redis.*url=") as caught:
+        setup({"model": "mock:x", "cache": {"store": {"redis": place}}}, environ={})
+    assert KEY not in str(caught.value)
 
 
 def test_a_secret_in_a_config_is_not_pickled():

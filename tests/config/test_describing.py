@@ -28,6 +28,8 @@ GOOD = [
         "use": [
             "retry",
             {"cache": {"store": {"sqlite": "x.db"}}},
+            {"cache": {"store": {"redis": "env:REDIS_URL"}}},
+            {"cache": {"store": {"redis": {"url": "env:REDIS_URL", "prefix": "ours:"}}}},
             {"retry": None},
             {"retry": True},
             {"metrics": {"collector": "memory"}},

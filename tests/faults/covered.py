@@ -20,6 +20,12 @@ COVERED = {
         "tests/middleware/test_single_flight_streams.py::test_the_last_one_that_leaves_closes_the_source_at_once",
         "tests/middleware/test_single_flight.py::test_a_cancellation_of_one_at_any_step_does_not_touch_the_others",
     ),
+    88: (
+        "tests/test_redis_store.py::test_a_cancelled_call_leaves_no_answer_behind_for_another",
+        "tests/test_redis_store.py::test_after_cancellations_a_thousand_calls_get_their_own_answers",
+        "tests/test_redis_store.py::test_a_swap_that_is_cancelled_is_done_whole_or_not_at_all",
+        "tests/test_redis_store.py::test_a_cancelled_call_closes_its_connection",
+    ),
     92: (
         "tests/sync/test_client.py::test_an_interrupted_call_is_cancelled_before_the_interruption_goes_on",
         "tests/sync/test_client.py::test_an_interrupted_stream_ends_as_cancelled",
@@ -28,6 +34,7 @@ COVERED = {
         "tests/middleware/test_hooks.py::test_a_hook_that_fails_is_logged_and_changes_nothing",
         "tests/middleware/test_hooks.py::test_a_cancellation_while_a_hook_waits_goes_through",
     ),
+    96: ("tests/test_redis_store.py::test_entries_live_by_the_servers_clock_whatever_a_clients_says",),
     97: (
         "tests/middleware/test_breaker.py::test_of_a_thousand_callers_at_half_open_one_is_let_through_and_then_all",
         "tests/middleware/test_breaker.py::test_of_sixteen_threads_at_half_open_one_is_let_through",
@@ -70,8 +77,6 @@ COVERED = {
 """Row: the tests, in this order of weight. `test_matrix` sees that they exist."""
 
 NOT_RUN = {
-    88: "no store over the network yet: it comes with Redis",
-    96: "no store over the network yet: it comes with Redis",
     130: "nothing here runs a tool yet: the loop that does comes later",
 }
 """Row: why it cannot be met yet."""

@@ -15,8 +15,8 @@ SABOTAGE = [
     ),
     (
         "cli/cost.py",
-        "    if not Path(arguments.ledger).is_file():\n",
-        "    if not arguments.ledger:\n",
+        "    if not Path(place).is_file():\n",
+        "    if not place:\n",
         "tests/cli/test_facts.py::test_a_report_of_no_books_is_wrong_usage_and_makes_none",
     ),
     (

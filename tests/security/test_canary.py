@@ -10,7 +10,7 @@ import pickle
 import attrs
 import pytest
 
-from aiclient import AsyncClient, Client, SQLiteStore, errors
+from aiclient import AsyncClient, Client, RedisStore, SQLiteStore, errors
 from aiclient.cli import main
 from aiclient.ledger.ledger import Ledger
 from aiclient.middleware import (
@@ -274,6 +274,18 @@ async def test_what_a_cache_keeps_holds_no_key(tmp_path):
             await client.use(Cache(store=store, sampled=True)).chat(planted.request())
     kept = "".join(path.read_bytes().decode("latin-1") for path in tmp_path.iterdir())
     assert planted.found(kept, {"answer", "key", "user", "session"}) == ["answer"]  # what it is for
+
+
+async def test_what_is_kept_on_a_server_holds_no_key_and_of_content_the_cached_answer(redis_room):
+    with LoopbackServer(reply=planted.ANSWER) as server:
+        async with (
+            RedisStore(redis_room.url, prefix=redis_room.prefix, timeout=30) as store,
+            AsyncClient(OPENAI.make(server.url)) as client,
+        ):
+            budget = Budget(tokens=10**9, ledger=Ledger(store=store, patience=30))
+            await client.use(budget, Cache(store=store, sampled=True, patience=30)).chat(planted.request())
+    kept = "".join(f"{key}{redis_room.call('HGETALL', key)}" for key in redis_room.keys("v:"))
+    assert planted.found(kept, {"answer", "key"}) == ["answer"]
 
 
 @pytest.mark.parametrize("status", [400, 401, 500, 200])

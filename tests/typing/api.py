@@ -291,6 +291,8 @@ async def told(alert: aiclient.BudgetAlert) -> None:
 async def budgets(client: Client) -> None:
     ledger = aiclient.Ledger(store=aiclient.SQLiteStore("ledger.db"), on_store_error="0.50")
     budget = Budget(Limit(usd="5", per="user", period="day"), Limit(tokens=10_000), on_alert=told, ledger=ledger)
+    shared = aiclient.RedisStore(aiclient.SecretStr("rediss://h"), prefix="ours:", timeout=1, ca_file="ca.pem")
+    assert_type(await shared.swap("a", None, b"1", ttl=5), bool)
     client.use(budget, Budget(usd=1, name="other", on_alert=lambda alert: print(alert)))
     assert_type(budget.spent, Decimal)
     assert_type(budget.remaining, Decimal | None)

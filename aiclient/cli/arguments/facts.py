@@ -31,7 +31,12 @@ def add_cost(commands: Commands) -> None:
     report = halves.add_parser(
         "report", help="what was spent", description="What was spent, by a ledger's books, as CSV."
     )
-    report.add_argument("ledger", metavar="PATH", help="the file of a Ledger(store=SQLiteStore(path))")
+    report.add_argument(
+        "ledger",
+        metavar="PATH",
+        help="the file of its SQLiteStore, or the URL of its RedisStore, or env:NAME for that",
+    )
+    report.add_argument("--prefix", default="aiclient:", help="the RedisStore's prefix (default: %(default)s)")
     report.add_argument("--by", metavar="NAMES", default="provider,model", help="columns (default: %(default)s)")
     report.add_argument("--since", default="", metavar="DAY", help="the first day, as 2026-11-28")
     report.add_argument("--until", default="9999", metavar="DAY", help="the last day")
