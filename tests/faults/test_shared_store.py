@@ -193,7 +193,7 @@ class Trap:
     """What an attacker would have a reader execute."""
 
     def __reduce__(self):
-        return (os.kill, (os.getpid(), signal.SIGKILL))
+        return (os.kill, (os.getpid(), signal.SIGTERM))
 
 
 POISON = {
