@@ -20,6 +20,9 @@ VERSION: Final = 1
 MOST: Final = 10_000
 """Rows kept for a day; beyond that, users and tags go into one row: they may be as many as there are calls."""
 
+REMEMBERED: Final = 32
+"""Exchanges whose identities are kept, so that one is not counted again when a store has done what it seemed to fail at."""
+
 OTHER: Final = "(other)"
 
 COLUMNS: Final = ("provider", "model", "user", "session", "tenant", "day")
@@ -114,14 +117,21 @@ Figures: TypeAlias = tuple[Mapping[str, str | None], Row]
 class Rows:
     """Rows of exchanges, for each combination of day, provider, model, tenant and tags."""
 
-    __slots__ = ("_most", "_rows")
+    __slots__ = ("_counted", "_most", "_rows")
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._rows: dict[_Key, Row] = {}
+        self._counted: dict[str, None] = {}
 
-    def add(self, spent: Spent) -> None:
-        """Count one exchange."""
+    def add(self, spent: Spent, identity: str | None = None) -> None:
+        """Count one exchange; the same identity again changes nothing."""
+        if identity in self._counted:
+            return
+        if identity is not None:
+            self._counted[identity] = None
+            if len(self._counted) > REMEMBERED:
+                del self._counted[next(iter(self._counted))]
         tags = tuple(sorted(spent.tags.items()))
         key: _Key = (spent.day, spent.provider, spent.model, spent.tenant, tags)
         if key not in self._rows and len(self._rows) >= self._most:
@@ -136,7 +146,8 @@ class Rows:
     def to_bytes(self) -> bytes:
         """Return the record for a store."""
         rows = [[*key[:4], dict(key[4]), *row.numbers()] for key, row in self._rows.items()]
-        return json.dumps({"v": VERSION, "rows": rows}, separators=(",", ":")).encode()
+        record = {"v": VERSION, "rows": rows, "counted": list(self._counted)}
+        return json.dumps(record, separators=(",", ":")).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes, most: int = MOST) -> Rows:
@@ -153,6 +164,7 @@ class Rows:
             for day, provider, model, tenant, tags, *numbers in record["rows"]:
                 key: _Key = (day, provider, model, tenant, tuple(sorted(tags.items())))
                 rows._rows[key] = Row(*map(int, numbers))
+            rows._counted.update(dict.fromkeys(record.get("counted", ())))
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             why = type(error).__name__
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
@@ -112,10 +113,11 @@ class StoreBooks:
 
     async def record(self, spent: Spent) -> None:
         """Count an exchange in the rows, now or when the store is back."""
+        identity = os.urandom(6).hex()
         shard = zlib.crc32(repr((spent.provider, spent.model, sorted(spent.tags.items()))).encode()) % SHARDS
 
         def counted(rows: Rows) -> None:
-            rows.add(spent)
+            rows.add(spent, identity)
 
         try:
             await self._change_rows(f"{self._prefix}rows:{spent.day}:{shard}", counted)

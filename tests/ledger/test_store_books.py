@@ -392,10 +392,12 @@ def test_what_the_store_does_not_have_yet_is_written_by_the_process_that_owes_it
     assert asyncio.run(seen(ledger)) == (30, 0)
 
 
-async def test_rows_that_cannot_be_written_are_written_later():
+@pytest.mark.parametrize("down", ["before", "after"])
+async def test_rows_that_cannot_be_written_are_written_once_when_the_store_is_back(down):
     store, clock = Failing(), FakeClock()
     ledger = Ledger(store=store, clock=clock)
-    store.down = "before"
+    await ledger.refresh(days=1)
+    store.down = down
     await ledger.record([Spent("2023-11-14", "p", "m", None, {}, Amount(5))])
     store.down = None
     await ledger.refresh(days=1)
