@@ -173,7 +173,7 @@ def _sections(config: Config) -> Iterator[LayerConfig]:
         own = ("content", "content_limit")
         yield LayerConfig("logging", {name: section[name] for name in own if name in section})
     if config.budgets:
-        yield LayerConfig("budget", {"limits": list(config.budgets)})
+        yield LayerConfig("budget", {"limits": list(config.budgets), "ledger": {"name": "budgets"}})
     if config.cache:
         yield LayerConfig("cache", {} if config.cache is True else dict(config.cache))
 

@@ -53,6 +53,15 @@ async def test_a_layer_that_is_said_otherwise_is_a_new_one():
         assert (client.middleware[0] is breaker, "failures=9" in repr(client.middleware[0])) == (False, True)
 
 
+async def test_what_was_spent_stays_spent_when_the_budget_is_another():
+    config = {**A, "prices": {"main:*": {"input": 0, "output": 1_000_000}}}
+    async with client_of({**config, "budgets": [{"usd": 10}]}) as client:
+        await client.new_request().user("hi").max_tokens(5).do()
+        await client.reload({**config, "budgets": [{"usd": 4}, {"usd": 9, "per": "user"}]})
+        (budget, *_) = client.middleware
+        assert (budget.spent, budget.remaining) == (3, 1)
+
+
 async def test_of_two_that_are_alike_each_keeps_its_place():
     config = {"model": "mock:x", "use": ["circuit_breaker", "tracing", "circuit_breaker"]}
     async with client_of(config) as client:
