@@ -1,4 +1,4 @@
-"""What docs/providers.md says of every provider: its table, its options, and the variables it reads.
+"""What docs/providers.md and the page of each provider say: what it takes, what is sent, its options, the variables it reads.
 
 `python -m tests.providers.test_page` prints the tables anew.
 """
@@ -13,44 +13,18 @@ import pytest
 
 from aiclient import Client, Tool, audio, document, image
 from aiclient.errors import UnsupportedFeatureError
-from aiclient.providers import (
-    AnthropicProvider,
-    AzureOpenAIProvider,
-    BedrockProvider,
-    CohereProvider,
-    CompatibleProvider,
-    GeminiProvider,
-    MistralProvider,
-    OllamaProvider,
-    OpenAIProvider,
-    VertexProvider,
-)
 from aiclient.providers.services import SERVICES
 from aiclient.request import EFFORTS
+from aiclient.wire import anthropic_usage, cohere_parts, converse_usage, gemini_usage, ollama_stream, openai_usage
 
-PAGE = (Path(__file__).parents[2] / "docs" / "providers.md").read_text("utf-8")
+from . import sent
+from .made import MADE
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "providers.md").read_text("utf-8")
+PAGES = {path.stem.removeprefix("provider-"): path.read_text("utf-8") for path in DOCS.glob("provider-*.md")}
 HEADER = "| provider, model | tools | schema | images | sound | PDF | reasoning | prompt cache | besides `chat` |"
 LACKING = "| provider, model | settings that are left out |"
-
-MADE = {
-    "`openai`, gpt-5.2": lambda: OpenAIProvider("k", model="gpt-5.2"),
-    "`openai-responses`, gpt-5.2": lambda: OpenAIProvider("k", model="gpt-5.2", api="responses"),
-    "`anthropic`, claude-opus-4-8": lambda: AnthropicProvider("k", model="claude-opus-4-8"),
-    "`gemini`, gemini-3-pro-preview": lambda: GeminiProvider("k", model="gemini-3-pro-preview"),
-    "`vertex`, gemini-3-pro-preview": lambda: VertexProvider("p", credentials=str, model="gemini-3-pro-preview"),
-    "`vertex`, claude-opus-4-8": lambda: VertexProvider("p", credentials=str, model="claude-opus-4-8"),
-    "`bedrock`, claude-opus-4-8": lambda: BedrockProvider(
-        "us-east-1", credentials=("i", "s"), model="us.anthropic.claude-opus-4-8-v1:0"
-    ),
-    "`bedrock`, nova-pro": lambda: BedrockProvider(
-        "us-east-1", credentials=("i", "s"), model="us.amazon.nova-pro-v1:0"
-    ),
-    "`azure`, any": lambda: AzureOpenAIProvider("https://a.openai.azure.com", api_key="k", model="any"),
-    "`cohere`, command-a-03-2025": lambda: CohereProvider("k", model="command-a-03-2025"),
-    "`mistral`, mistral-large-latest": lambda: MistralProvider("k", model="mistral-large-latest"),
-    "`ollama`, qwen3": lambda: OllamaProvider(model="qwen3"),
-    "`compatible`, any": lambda: CompatibleProvider("http://127.0.0.1:8000/v1", model="any"),
-}
 
 FORM = {
     "type": "object",
@@ -147,15 +121,19 @@ def test_the_tables_of_providers_have_these_rows_and_no_other(header):
     assert [line.split(" | ")[0].removeprefix("| ") for line in lines] == list(MADE)
 
 
-# --- sections ---
+# --- a page for each ---
 
-SECTIONS = dict(re.findall(r"^### [^\n]*`(\w+Provider)`\n(.*?)(?=^##)", PAGE, re.DOTALL | re.MULTILINE))
+SECTIONS = {  # what each class's page says of its options
+    re.search(r"`(\w+Provider)`", text)[1]: text.partition("## Options")[2].partition("## What is sent")[0]
+    for text in PAGES.values()
+}
 CLASSES = {type(make()) for make in MADE.values()}
 COMMON = set(re.findall(r"^\| `(\w+)` \|", PAGE.partition("## Options of all")[2].partition("\n## ")[0], re.MULTILINE))
 
 
-def test_every_class_has_its_section():
+def test_every_class_has_its_page_and_the_overview_leads_there():
     assert SECTIONS.keys() == {cls.__name__ for cls in CLASSES}
+    assert set(re.findall(r"\]\(provider-(\w+)\.md\)", PAGE)) == PAGES.keys()
 
 
 @pytest.mark.parametrize("cls", sorted(CLASSES, key=lambda cls: cls.__name__), ids=lambda cls: cls.__name__)
@@ -184,8 +162,49 @@ def service_row(service):
 
 
 def test_the_services_with_a_name_are_those_of_the_table_in_the_code():
-    lines = PAGE.partition("| name | address | key |")[2].partition("\n\n")[0].splitlines()[2:]
+    lines = PAGES["compatible"].partition("| name | address | key |")[2].partition("\n\n")[0].splitlines()[2:]
     assert lines == [service_row(SERVICES[name]) for name in sorted(SERVICES)]
+
+
+SHOWN = {  # the tables of what is sent: page -> providers, each with the one whose rows need not be said again
+    "openai": [("`openai`, gpt-5.2", None), ("`openai-responses`, gpt-5.2", None)],
+    "azure": [("`azure`, any", "`openai`, gpt-5.2")],
+    "anthropic": [("`anthropic`, claude-opus-4-8", None)],
+    "gemini": [("`gemini`, gemini-3-pro-preview", None)],
+    "vertex": [("`vertex`, gemini-3-pro-preview", "`gemini`, gemini-3-pro-preview")],
+    "bedrock": [("`bedrock`, claude-opus-4-8", None), ("`bedrock`, nova-pro", "`bedrock`, claude-opus-4-8")],
+    "mistral": [("`mistral`, mistral-large-latest", None)],
+    "cohere": [("`cohere`, command-a-03-2025", None)],
+    "ollama": [("`ollama`, qwen3", None)],
+    "compatible": [("`compatible`, any", "`openai`, gpt-5.2")],
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_shows_what_each_step_of_a_request_becomes(page):
+    tables = [part.partition("\n\n")[0].splitlines()[2:] for part in PAGES[page].split(sent.HEADER)[1:]]
+    assert tables == [sent.table(name, unlike) for name, unlike in SHOWN[page]]
+
+
+def test_claude_is_sent_the_same_by_vertex_as_by_anthropic():
+    assert sent.table("`vertex`, claude-opus-4-8", "`anthropic`, claude-opus-4-8") == []
+
+
+WORDS = {
+    "openai": openai_usage._REASONS,
+    "anthropic": anthropic_usage._REASONS,
+    "gemini": gemini_usage._REASONS,
+    "bedrock": converse_usage._REASONS,
+    "cohere": cohere_parts._REASONS,
+    "ollama": ollama_stream._REASONS,
+}
+
+
+@pytest.mark.parametrize("page", WORDS)
+def test_a_page_has_every_word_for_the_end_of_an_answer(page):
+    lines = PAGES[page].partition("| `finish_reason` | the service's word |")[2].partition("\n\n")[0].splitlines()[2:]
+    told = {word: line.split("`")[1] for line in lines for word in re.findall(r"`(\w+)`", line.split(" | ")[1])}
+    assert told == WORDS[page]
 
 
 if __name__ == "__main__":
