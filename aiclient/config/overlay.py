@@ -172,7 +172,7 @@ def _sections(config: Config) -> Iterator[LayerConfig]:
         section = config.logging if isinstance(config.logging, Mapping) else {}
         own = ("content", "content_limit")
         yield LayerConfig("logging", {name: section[name] for name in own if name in section})
-    if config.budgets:
+    if config.budgets:  # with a ledger of its own, which is kept when the limits change
         yield LayerConfig("budget", {"limits": list(config.budgets), "ledger": {"name": "budgets"}})
     if config.cache:
         yield LayerConfig("cache", {} if config.cache is True else dict(config.cache))

@@ -128,7 +128,11 @@ class Budget(Layer):
         self._seen = clock = self._clock or context.clock
         call = BudgetCall(self.ledger, self.limits, self._tell, request, inner, clock, self._count)
         await call.enter()
-        result = await observed(call_next(request), call.end)
+
+        async def made() -> R:  # so that what is raised before the first await gives everything back too
+            return await call_next(request)
+
+        result = await observed(made(), call.end)
         if isinstance(result, ChatStream):
             call.watch(result)
         return result

@@ -25,6 +25,7 @@ from aiclient.errors import (
     ServerError,
     TimeoutError,
 )
+from aiclient.layer import Wrapper
 from aiclient.ledger.limits import account_of
 from aiclient.messages import Message
 from aiclient.middleware import (
@@ -302,6 +303,19 @@ async def test_a_call_that_was_refused_gives_everything_back(error):
     budget = Budget(usd=10)
     with pytest.raises(type(error)):
         await chat(chain([budget], MockProvider(error)))
+    assert sums(budget) == (0, 0)
+
+
+async def test_a_layer_that_raises_before_its_first_await_gives_everything_back():
+    class Picky(Wrapper):
+        passes = frozenset({"chat_stream", "embeddings"})
+
+        def chat(self, request, /):
+            raise ValueError("not this one")
+
+    budget = Budget(usd=10)
+    with pytest.raises(ValueError, match="not this one"):
+        await chat(chain([budget, Picky], MockProvider(answer())))
     assert sums(budget) == (0, 0)
 
 
