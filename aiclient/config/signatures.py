@@ -37,7 +37,7 @@ _SAID: Final[Mapping[tuple[str, str], Any]] = {
     # What is annotated as Any because much besides is taken there.
     ("Validate", "expects"): dict[str, Any],
     ("MockProvider", "reply"): str | list[str],
-    ("Ledger", "on_store_error"): Literal["closed", "open"],
+    ("Ledger", "on_store_error"): str | float,
 }
 
 

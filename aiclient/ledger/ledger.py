@@ -17,7 +17,7 @@ from ..forks import own_lock
 from ..response import Attempt
 from ..store import Store
 from .balance import Balance
-from .books import Booking, Line, MemoryBooks, refused
+from .books import DAYS, Booking, Line, MemoryBooks, refused
 from .limits import Account, BudgetAlert
 from .money import NOTHING, Amount, amount_of
 from .rows import Report, Spent
@@ -187,11 +187,14 @@ class Ledger:
 
         Args:
             accounts: Which; where none is named, all that this process has used or seen.
-            days: Of rows, back from today.
+            days: Of rows, back from today; at most 400, which is how long they are kept.
 
         Raises:
+            ConfigError: `days` is no such number.
             StoreError: The store failed.
         """
+        if type(days) is not int or not 0 <= days <= DAYS:
+            raise ConfigError(f"days={days!r} must be a whole number from 0 to {DAYS}")
         if isinstance(self._books, StoreBooks):
             await self._books.refresh(accounts, days, self._clock.time())
 

@@ -491,3 +491,16 @@ def test_every_layer_of_the_library_has_a_name_but_that_which_takes_functions_al
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
 def test_a_client_made_in_code_has_no_configuration(kind):
     assert kind("mock:x").config is None
+
+
+@pytest.mark.parametrize("given", ["closed", "0.50", 0.5])
+def test_what_a_ledger_allows_while_its_store_fails_can_be_said(given):
+    config = {"model": "mock", "use": [{"budget": {"usd": 1, "ledger": {"on_store_error": given}}}]}
+    client = AsyncClient.from_config(config, environ={})
+    assert repr(client.middleware[0]) == "Budget($1)"
+
+
+def test_what_a_ledger_cannot_allow_is_refused():
+    config = {"model": "mock", "use": [{"budget": {"usd": 1, "ledger": {"on_store_error": "open"}}}]}
+    with pytest.raises(ConfigError, match="on_store_error must be an amount of US dollars"):
+        AsyncClient.from_config(config, environ={})

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
-from aiclient import BudgetExceededError, Ledger, Limit, SQLiteStore, StoreError
+from aiclient import BudgetExceededError, ConfigError, Ledger, Limit, SQLiteStore, StoreError
 from aiclient.attempt import chain
 from aiclient.context import CallContext, Timeouts
 from aiclient.ledger.balance import Balance
@@ -187,6 +187,12 @@ async def test_a_budget_shows_what_other_processes_have_spent_when_it_looks_agai
     assert (budget.spent, (await budget.refresh("alice")).spent) == (0, Decimal("0.00003"))
     assert budget.left("alice") == Decimal("0.00003")
     assert budget.ledger.funds(account_of(LIMIT, None, 0.0)).spent == Decimal("0.00003")
+
+
+@pytest.mark.parametrize("days", [-1, 1.5, True, 10**9])
+async def test_a_number_of_days_that_cannot_be_is_refused(days):
+    with pytest.raises(ConfigError, match=r"days=.* must be a whole number from 0 to 400"):
+        await Ledger(store=MemoryStore()).refresh(days=days)
 
 
 async def test_looking_writes_nothing():
