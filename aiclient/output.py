@@ -188,7 +188,10 @@ def _unpacked(answer: ChatResponse) -> ChatResponse | None:
         return None
     others = [part for part in answer.message.parts if not isinstance(part, (TextPart, ToolCall))]
     said = [TextPart(call.arguments) for call in calls]  # several are no JSON, and asked for again as one
-    return evolve(answer, message=Message("assistant", [*others, *said]), finish_reason="stop")
+    reason = (
+        answer.finish_reason if answer.finish_reason not in (None, "tool_calls") else "stop"
+    )  # one that was cut stays so
+    return evolve(answer, message=Message("assistant", [*others, *said]), finish_reason=reason)
 
 
 class _Growing:

@@ -179,7 +179,8 @@ async def opened(request: Q, call: Callable[[Q], Awaitable[R]], context: CallCon
             end.error.attempts = end.error.attempts or attempts
         if end.response is None or not (attempts or warned):
             return None
-        return evolve(end.response, attempts=attempts, warnings=end.response.warnings + warned)
+        told = dict.fromkeys((*end.response.warnings, *warned))  # a client around this one says them too
+        return evolve(end.response, attempts=attempts, warnings=tuple(told))
 
     return await observed(call(request), sign)
 

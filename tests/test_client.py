@@ -13,6 +13,7 @@ from aiclient import (
     AIClientWarning,
     AsyncClient,
     BaseProvider,
+    CallWarning,
     ChatRequest,
     ChatStreamChunk,
     ClientClosedError,
@@ -29,7 +30,7 @@ from aiclient import (
 )
 from aiclient.middleware import Logging, Retry
 from aiclient.pricing import DictPrices
-from aiclient.testutil import FakeClock, MockProvider
+from aiclient.testutil import FakeClock, MockProvider, fixtures
 
 pytestmark = pytest.mark.anyio
 
@@ -141,6 +142,15 @@ async def test_a_derived_client_puts_its_layers_outside_the_parents():
     await child.chat("hi")
     assert seen == ["child in", "parent in", "parent out", "child out"]
     assert parent.middleware != child.middleware
+
+
+async def test_a_derived_client_says_each_warning_once():
+    def answer(request):
+        request.context.warnings.append(CallWarning("unsupported_setting", "no seed here", "seed"))
+        return fixtures.chat_response("hi")
+
+    response = await AsyncClient(MockProvider(answer)).derive().derive().chat("hi")
+    assert [warning.setting for warning in response.warnings] == ["seed"]
 
 
 async def test_closing_a_derived_client_leaves_the_parent_open():

@@ -8,6 +8,7 @@ import json
 from typing import Literal
 
 import pytest
+from attrs import evolve
 
 from aiclient import (
     AsyncClient,
@@ -246,6 +247,15 @@ async def test_two_answers_are_asked_for_again_as_one():
     async with AsyncClient(MockProvider([called(GOOD, GOOD), called(GOOD)])) as client:
         response = await asked(client, Invoice, mode="tool").do()
     assert (response.output, len(response.attempts)) == (INVOICE, 2)
+
+
+@pytest.mark.parametrize(("reason", "said"), [("length", "raise max_tokens"), ("content_filter", "content filter")])
+async def test_a_tool_answer_that_was_cut_is_not_asked_for_again(reason, said):
+    cut = evolve(called('{"number": 5, "it'), finish_reason=reason)
+    async with AsyncClient(MockProvider([cut, called(GOOD)])) as client:
+        with pytest.raises(ResponseValidationError, match=said) as caught:
+            await asked(client, Invoice, mode="tool").do()
+    assert (len(caught.value.attempts), caught.value.partial.finish_reason) == (1, reason)
 
 
 async def test_an_answer_that_calls_tools_of_the_request_is_handed_on():

@@ -42,11 +42,11 @@ _PLAIN: Final[dict[Any, str]] = {
     bool: "a boolean",
     str: "a text",
     bytes: "a text in base64",
-    Decimal: "a decimal number",
-    UUID: "a UUID",
-    datetime: "a date and time as in ISO 8601",
-    date: "a date as in ISO 8601",
-    time: "a time as in ISO 8601",
+    Decimal: "a text with a decimal number",
+    UUID: "a text with a UUID",
+    datetime: "a text with a date and time as in ISO 8601",
+    date: "a text with a date as in ISO 8601",
+    time: "a text with a time as in ISO 8601",
     type(None): "null",
 }
 
@@ -127,7 +127,9 @@ def misfit(kind: Any, value: object) -> Unfit:
 
 
 def read_scalar(convert: Callable[[Any], Any], value: Any, kind: Any) -> Any:
-    """Read a plain value."""
+    """Read a plain value; of an Enum whose members are texts or numbers, a member."""
+    if is_enum(kind):  # a `StrEnum` is a `str` to cattrs, which asks for it here
+        return read_enum(value, kind)
     try:
         return convert(value)
     except (ValueError, TypeError, InvalidOperation, OverflowError):
@@ -195,7 +197,7 @@ def is_enum(kind: Any) -> bool:
 def read_enum(value: Any, kind: Any) -> Any:
     """Read a member of an Enum by its value."""
     for member in kind:
-        if type(member.value) is type(value) and member.value == value:
+        if _same(member.value, value):
             return member
     raise misfit(kind, value)
 
@@ -204,6 +206,11 @@ def read_literal(value: Any, kind: Any) -> Any:
     """Read one of a closed set of values."""
     for option in get_args(kind):
         given = option.value if isinstance(option, enum.Enum) else option
-        if type(given) is type(value) and given == value:  # true is not 1
+        if _same(given, value):
             return option
     raise misfit(kind, value)
+
+
+def _same(given: object, value: object) -> bool:
+    """Whether two values are the same in JSON: 1.0 is 1, true is not."""
+    return given == value and isinstance(given, bool) == isinstance(value, bool)

@@ -124,7 +124,7 @@ class _Writer:
             return self._array(kind)
         if is_mapping(kind):
             return self._mapping(kind)
-        raise ConfigError(f"{_name(kind)} has no JSON schema{_hint(kind)}")
+        raise ConfigError(f"{_name(kind):.120} has no JSON schema{_hint(kind)}")
 
     # --- what types are made of ---
 
@@ -289,4 +289,6 @@ def _module(kind: Any) -> str:
 def _hint(kind: Any) -> str:
     if isinstance(kind, typing.TypeVar):
         return "; give the generic class its arguments, as in Box[int]"
+    if isinstance(kind, Mapping):
+        return ": it is no type; a schema itself is sent with response_format() and held to by Validate(schema)"
     return "; take a builtin, a dataclass, an attrs class, a TypedDict or an Enum" if kind is not Literal else ""

@@ -18,7 +18,7 @@ from ..schema.docstrings import parameters_of, summary_of
 from ..schema.jsonvalues import to_json
 from ..schema.lowering import Lowered, lowered
 from ..schema.members import Member
-from ..schema.misfits import Unfit
+from ..schema.misfits import Unfit, kind_of
 from ..schema.schema import object_schema
 from ..schema.signatures import parameters
 from ..schema.structure import MOST, object_reader
@@ -170,8 +170,8 @@ class FunctionTool(Generic[P, R_co]):
             return result
         try:
             return json.dumps(to_json(result), ensure_ascii=False)
-        except ConfigError as error:
-            problem = error.message
+        except ValueError as error:  # a ConfigError, or Python's own of an integer with too many digits
+            problem = str(error)
         raise ConfigError(
             f"the tool {self.name} returned what no model can read: {problem}; return texts or typed values"
         )
@@ -268,7 +268,7 @@ def _decoded(text: str, label: str) -> dict[str, Any]:
     else:
         if isinstance(value, dict):
             return value
-        problem = f"the arguments must be a JSON object, not {type(value).__name__}"
+        problem = f"the arguments must be a JSON object, not {kind_of(value)}"
     raise _refused(label, (problem,))
 
 

@@ -110,6 +110,8 @@ class ToolLoop:
         for name, value in numbers.items():
             if type(value) is not int or value < 1:
                 raise ConfigError(f"{name}={value!r} must be a whole number of at least 1")
+        if not isinstance(tools, Iterable):
+            raise ConfigError(f"the tools to run are a list: give [{tools!r:.80}]")
         self.tools = tuple(tools)
         self.max_rounds, self.max_calls, self.concurrency = max_rounds, max_calls, concurrency
         self.timeout, self.clock = _seconds("timeout", timeout), clock

@@ -266,6 +266,7 @@ def test_two_classes_of_one_name_have_two_definitions():
     ("kind", "said"),
     [
         (complex, "complex has no JSON schema; take a builtin"),
+        ({"type": "object"}, r"has no JSON schema: it is no type; a schema itself is sent with response_format\(\)"),
         (Bad, "inside: complex has no JSON schema"),
         (dict[int, str], r"keys of dict\[int, str\] must be texts"),
         (Empty, "Empty holds values that JSON cannot"),
@@ -291,8 +292,8 @@ def test_what_has_no_schema_is_refused_by_name(kind, said):
         (Spot, {"x": "1"}, ["$.x: must be a whole number, not a text"]),
         (Spot, [1], ["$: must be an object (Spot), not an array"]),
         (tuple[()], [1], ["$: must have exactly 0 items, not 1"]),
-        (Decimal, "NaN", ["$: must be a decimal number, not a text"]),
-        (Decimal, "1e999999", ["$: must be a decimal number, not a text"]),
+        (Decimal, "NaN", ["$: must be a text with a decimal number"]),
+        (Decimal, "1e999999", ["$: must be a text with a decimal number"]),
         (
             Node,
             {"value": 1, "next": {"value": 2, "next": {"value": None}}},

@@ -25,6 +25,14 @@ from aiclient.schema.structure import reader
 T = TypeVar("T")
 
 
+class Size(enum.StrEnum):
+    SMALL = "small"
+
+
+class Grade(enum.IntEnum):
+    BEST = 1
+
+
 class Color(enum.Enum):
     RED = "red"
     BLUE = "blue"
@@ -129,6 +137,9 @@ Shape = Circle | Square
         (Mapping[str, int], {"a": 1}, {"a": 1}),
         (dict[Color, int], {"red": 1}, {Color.RED: 1}),
         (Color, "blue", Color.BLUE),
+        (Size, "small", Size.SMALL),
+        (Grade, 1, Grade.BEST),
+        (Grade, 1.0, Grade.BEST),
         (Literal["a", 1], 1, 1),
         (int | None, None, None),
         (int | str, "1", "1"),
@@ -165,8 +176,8 @@ def test_what_fits_becomes_a_value_of_the_type(kind, given, value):
         (bool, 1, ["$: must be a boolean, not a number"]),
         (str, 1, ["$: must be a text, not a number"]),
         (bytes, "ä", ["$: must be a text in base64"]),
-        (datetime, "soon", ["$: must be a date and time as in ISO 8601, not a text"]),
-        (Decimal, "much", ["$: must be a decimal number, not a text"]),
+        (datetime, "soon", ["$: must be a text with a date and time as in ISO 8601"]),
+        (Decimal, "much", ["$: must be a text with a decimal number"]),
         (list[int], "123", ["$: must be an array, not a text"]),
         (
             list[int],
@@ -179,6 +190,9 @@ def test_what_fits_becomes_a_value_of_the_type(kind, given, value):
         (dict[str, int], {"secret": "a"}, ["$.*: must be a whole number, not a text"]),
         (dict[Color, int], {"secret": 1}, ['$.*: must be one of "red", "blue"']),
         (Color, "green", ['$: must be one of "red", "blue"']),
+        (Size, "huge", ['$: must be "small"']),
+        (Grade, 7, ["$: must be 1"]),
+        (dict[Size, int], {"secret": 1}, ['$.*: must be "small"']),
         (Literal[1], True, ["$: must be 1"]),
         (int | None, "a", ["$: must be a whole number or null, not a text"]),
         (Point, {"y": 1}, ["$.x: is missing"]),

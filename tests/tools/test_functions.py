@@ -343,9 +343,10 @@ def test_results_are_texts_as_they_are_and_anything_else_json(result, text):
     assert forecast.text_of(result) == text
 
 
-def test_a_result_that_no_model_can_read_names_the_tool():
+@pytest.mark.parametrize("result", [object(), [10**5000]], ids=["of no form", "of too many digits"])
+def test_a_result_that_no_model_can_read_names_the_tool(result):
     with pytest.raises(ConfigError, match="the tool forecast returned what no model can read"):
-        forecast.text_of(object())
+        forecast.text_of(result)
 
 
 # --- hostile models ---
@@ -375,7 +376,7 @@ def nested(levels):
         ('{"days": NaN}', ["the arguments are not valid JSON: NaN is not JSON"]),
         ('{"days": 1e999}', ["the arguments are not valid JSON: a number is too large"]),
         ('{"days": ' + "9" * 5000 + "}", ["the arguments are not valid JSON: an integer has too many digits"]),
-        ("[]", ["the arguments must be a JSON object, not list"]),
+        ("[]", ["the arguments must be a JSON object, not an array"]),
         (nested(100_000), ["the arguments are not valid JSON: it is nested too deeply"]),
         (nested(200), ["$.place: must be an object (Place), not an array"]),
         ('"' + "x" * 4 * 2**20 + '"', [f"the arguments are longer than {4 * 2**20} characters"]),

@@ -497,6 +497,7 @@ def test_an_option_that_is_none_is_refused_by_name(options):
     ("tools", "problem"),
     [
         ([], "no tool to run"),
+        (weather, r"a list: give \[FunctionTool\(weather"),
         ([hour, hour], "the same name"),
         ([Tool("x")], "with @tool, not Tool"),
         ([print], "@tool"),
