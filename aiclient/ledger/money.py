@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from ..errors import ConfigError
 
-__all__ = ["NOTHING", "Amount", "amount_of", "dollars", "micros"]
+__all__ = ["EXACT", "NOTHING", "Amount", "amount_of", "dollars", "micros"]
 
 MICROS: Final = 1_000_000
 """In a dollar."""
@@ -19,7 +19,7 @@ MOST: Final = 10**12
 SMALLEST: Final = -100
 """The power of ten that an amount must be above: 1e-400000000000 is a mistake too."""
 
-_EXACT: Final = decimal.Context(prec=60)
+EXACT: Final = decimal.Context(prec=60)
 """The program's own context may round to a few digits."""
 
 
@@ -53,7 +53,7 @@ def micros(usd: Decimal) -> int:
         >>> micros(Decimal("0.0000001")), micros(Decimal("1.5"))
         (1, 1500000)
     """
-    return int(_EXACT.multiply(usd, MICROS).to_integral_value(decimal.ROUND_CEILING, _EXACT))
+    return int(EXACT.multiply(usd, MICROS).to_integral_value(decimal.ROUND_CEILING, EXACT))
 
 
 def dollars(millionths: int) -> Decimal:
@@ -63,7 +63,7 @@ def dollars(millionths: int) -> Decimal:
         >>> dollars(1_500_000), dollars(1)
         (Decimal('1.5'), Decimal('0.000001'))
     """
-    exact = _EXACT.divide(Decimal(millionths), Decimal(MICROS))
+    exact = EXACT.divide(Decimal(millionths), Decimal(MICROS))
     return exact if exact.as_tuple().exponent != 0 or exact else Decimal(0)
 
 

@@ -176,7 +176,7 @@ class Budget(Layer):
         """Return what `remaining` is for one user, tag or the like."""
         most = next((cap.amount for cap in self.limits[0].caps if cap.unit == "usd"), None)
         funds = self.funds(value)
-        return None if most is None else max(Decimal(0), dollars(most) - funds.spent - funds.reserved)
+        return None if most is None else dollars(max(0, most - micros(funds.spent) - micros(funds.reserved)))
 
     @property
     def alerts(self) -> tuple[BudgetAlert, ...]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from .. import fields
+from ..ledger.money import EXACT
 from ..records import Record
 from ..response import Attempt, Cost
 
@@ -33,10 +34,10 @@ class Expense(Record):
 
     def __add__(self, other: Expense) -> Expense:
         return Expense(
-            self.usd + other.usd,
+            EXACT.add(self.usd, other.usd),
             self.unpriced + other.unpriced,
             self.estimated or other.estimated,
-            self.saved + other.saved,
+            EXACT.add(self.saved, other.saved),
         )
 
     @property
@@ -55,7 +56,7 @@ def shown(usd: Decimal) -> str:
         >>> shown(Decimal("0.0500")), shown(Decimal(100))
         ('$0.05', '$100')
     """
-    return f"${usd.normalize():f}"
+    return f"${usd.normalize(EXACT):f}"
 
 
 def expense_of(attempts: Iterable[Attempt], cost: Cost | None = None) -> Expense:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import decimal
 from decimal import Decimal
 from typing import Final
 
 from attrs import fields, frozen
 
+from ..ledger.money import EXACT
 from ..response import Cost, Usage
 
 __all__ = ["RATES", "Rates"]
 
 MILLION: Final = Decimal(1_000_000)
 THOUSAND: Final = Decimal(1000)
+
+DIGITS: Final = 28
+"""Of Python's own precision, which is enough for every cost."""
 
 
 @frozen(kw_only=True)
@@ -51,6 +56,12 @@ class Rates:
 
     def cost(self, usage: Usage, source: str) -> Cost | None:
         """Return what `usage` costs at these rates; None where a count or a rate that it takes is not known."""
+        if decimal.getcontext().prec >= DIGITS:
+            return self._cost(usage, source)
+        with decimal.localcontext(EXACT):  # the program's own would round to a few digits
+            return self._cost(usage, source)
+
+    def _cost(self, usage: Usage, source: str) -> Cost | None:
         prompt = usage.prompt_tokens if usage.billed_prompt_tokens is None else usage.billed_prompt_tokens
         completion = (
             usage.completion_tokens if usage.billed_completion_tokens is None else usage.billed_completion_tokens

@@ -12,7 +12,6 @@ from ..bulk.mapping import Items
 from ..conversation import Conversation, Turn
 from ..errors import BudgetExceededError, ConfigError
 from ..ledger.limits import Limit
-from ..ledger.money import dollars, micros
 from ..messages import Message
 from ..middleware.budget import Budget, resumed
 from ..middleware.dry_run import DryRun
@@ -74,8 +73,7 @@ class SessionState:
     @property
     def remaining(self) -> Decimal | None:
         """US dollars that are neither spent nor set aside; None without a budget."""
-        left = None if self.budget is None else self.budget.remaining
-        return None if left is None else dollars(micros(left))  # written the same however it came about
+        return None if self.budget is None else self.budget.remaining
 
     # --- requests ---
 

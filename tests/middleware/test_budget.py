@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import decimal
 import logging
 import pickle
 import random
@@ -766,6 +767,11 @@ async def test_whose_funds_are_asked_for_is_a_text():
 async def test_its_repr_says_what_it_holds():
     budget = Budget(Limit(usd="2.50", per="user", period="day"), Limit(tokens=1000, hard=False))
     assert repr(budget) == "Budget($2.5 per user per day, 1000 tokens (soft))"
+
+
+async def test_the_precision_of_the_program_rounds_nothing_that_is_left():
+    with decimal.localcontext(decimal.Context(prec=3)):
+        assert str(Budget(usd="1234.567891").remaining) == "1234.567891"
 
 
 @pytest.mark.parametrize("usd", [Decimal("0.3"), "0.3", "$0.3", 0.3])

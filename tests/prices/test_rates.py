@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import decimal
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aiclient.prices.expenses import Expense, shown
 from aiclient.prices.rates import RATES, WIDER, Rates
 from aiclient.response import Usage
 
@@ -119,3 +121,12 @@ def test_no_report_however_odd_is_paid_below_zero_or_above_all_tokens_at_the_dea
 
 def test_every_special_rate_has_a_wider_one():
     assert set(WIDER) | {"input", "output", "search", "request"} == set(RATES)
+
+
+def test_the_precision_of_the_program_rounds_no_cost_and_no_sum():
+    usage = Usage(prompt_tokens=123_457, completion_tokens=98_765)
+    with decimal.localcontext(decimal.Context(prec=3)):
+        cost = Rates(input=Decimal("0.25"), output=Decimal(2)).cost(usage, "t")
+        twice = Expense(cost.usd) + Expense(cost.usd)
+        assert (cost.usd, twice.usd) == (Decimal("0.22839425"), Decimal("0.4567885"))
+        assert shown(twice.usd) == "$0.4567885"
