@@ -27,6 +27,9 @@ APPLICATION: Final = 0x61696373
 AHEAD: Final = 300.0
 """Seconds; an entry from further ahead was written before the machine's clock was set back, and would live too long."""
 
+ANY_TIME: Final = 0.0
+"""When a value was stored that was swapped in: it is a sum that others add to, and holds whatever the clock was."""
+
 USED_GRAIN: Final = 60.0
 """Seconds; how exactly it is known when an entry was used last. Every read that is written down costs a write."""
 
@@ -107,7 +110,7 @@ class SQLiteFile:
                 return False
             if value is None:
                 db.execute("DELETE FROM entries WHERE key = ?", (key,))
-            elif not self._write(db, key, value, now, ttl, frozenset()):
+            elif not self._write(db, key, value, now, ttl, frozenset(), stored=ANY_TIME):
                 raise StoreError(
                     f"a value of {len(value)} bytes does not fit: max_bytes={self._max_bytes}", kind="full"
                 )
@@ -140,7 +143,14 @@ class SQLiteFile:
             return entries, size
 
     def _write(
-        self, db: sqlite3.Connection, key: str, value: bytes, now: float, ttl: float | None, tags: frozenset[str]
+        self,
+        db: sqlite3.Connection,
+        key: str,
+        value: bytes,
+        now: float,
+        ttl: float | None,
+        tags: frozenset[str],
+        stored: float | None = None,
     ) -> bool:
         db.execute("DELETE FROM entries WHERE key = ?", (key,))
         size = len(key.encode()) + len(value)
@@ -148,7 +158,7 @@ class SQLiteFile:
             return False
         entry = db.execute(
             "INSERT INTO entries (key, value, size, stored, expires, used) VALUES (?, ?, ?, ?, ?, ?)",
-            (key, value, size, now, None if ttl is None else now + ttl, now),
+            (key, value, size, now if stored is None else stored, None if ttl is None else now + ttl, now),
         ).lastrowid
         db.executemany("INSERT INTO tags (tag, entry) VALUES (?, ?)", [(tag, entry) for tag in tags])
         db.execute(

@@ -28,7 +28,8 @@ class SQLiteStore:
 
     All work is done in a thread of its own, so that no event loop waits for a disk; a call that is cancelled is done whole or
     not at all. Before a fork the file is let go of, and opened again on either side by whoever needs it. Its time is the
-    machine's, which other processes and the next start share; what claims to be from over five minutes ahead counts as gone.
+    machine's, which other processes and the next start share; what claims to be from over five minutes ahead counts as gone,
+    but for what `swap` wrote: the sums of a ledger hold though the clock is set back.
 
     A new file can be read by its owner alone (mode 0600); it holds what was answered, in the clear. Not for network drives:
     their locks do not hold.

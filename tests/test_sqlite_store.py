@@ -120,6 +120,13 @@ async def test_an_entry_from_the_future_is_gone(store, clock):
     assert await store.get("a") is None
 
 
+async def test_a_sum_that_was_swapped_in_holds_though_the_clock_is_set_back(store, clock):
+    assert await store.swap("a", None, b"1", ttl=60)
+    clock._start -= 86_400
+    assert await store.swap("a", b"1", b"2")
+    assert await store.get("a") == b"2"
+
+
 # --- what is wrong with it ---
 
 

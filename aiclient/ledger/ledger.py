@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -160,7 +161,7 @@ class Ledger:
         """
         days: tuple[tuple[str, object], ...] = (("since", since), ("until", until))
         for name, day in days:
-            if not isinstance(day, str) or (day != "" and _DAY.fullmatch(day) is None):
+            if not isinstance(day, str) or not _is_day(day):
                 raise ConfigError(f"{name}={day!r:.80} must be a day as a text, such as '2026-11-28'")
         return Report.of((row for row in self._books.rows() if _within(row[0]["day"] or "", since, until)), by)
 
@@ -256,6 +257,17 @@ class Ledger:
             new = [attempt for attempt in journal if attempt.number not in seen]
             seen.update(attempt.number for attempt in new)
         return new
+
+
+def _is_day(text: str) -> bool:
+    """Whether it is a day, a month, a year, or nothing."""
+    if not text:
+        return True
+    try:
+        date.fromisoformat(text + "-01-01"[len(text) - 4 :])
+    except ValueError:
+        return False
+    return _DAY.fullmatch(text) is not None  # fromisoformat takes other forms too
 
 
 def _within(day: str, since: str, until: str) -> bool:

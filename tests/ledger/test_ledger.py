@@ -233,7 +233,7 @@ async def test_a_report_is_of_the_days_asked_for(ledger, since, until, providers
     assert [row["provider"] for row in ledger.report("provider", since=since, until=until)] == providers
 
 
-@pytest.mark.parametrize("day", ["yesterday", "28.11.2026", 5])
+@pytest.mark.parametrize("day", ["yesterday", "28.11.2026", 5, "2026-13", "2026-02-30", "20261128"])
 async def test_a_day_that_is_none_is_refused(ledger, day):
     with pytest.raises(ConfigError, match=r"since=.* must be a day as a text"):
         ledger.report(since=day)

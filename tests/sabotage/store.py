@@ -54,6 +54,12 @@ SABOTAGE = [
     ),
     (
         "_sqlite_file.py",
+        ", stored=ANY_TIME)",
+        ")",
+        SQLITE + "test_a_sum_that_was_swapped_in_holds_though_the_clock_is_set_back",
+    ),
+    (
+        "_sqlite_file.py",
         "AND stored <= ? AND",
         "AND ? AND",
         SQLITE + "test_an_entry_from_the_future_is_gone",
