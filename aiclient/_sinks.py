@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json as json_
 import logging
 import logging.handlers
@@ -67,11 +68,32 @@ def _path(value: object) -> bool:
 
 
 def _opened(path: str, rotate: int | None, keep: int) -> File:
+    options: dict[str, Any] = {"maxBytes": rotate or 0, "backupCount": keep, "errors": "backslashreplace"}
+    problem: str
     try:
-        return File(path, maxBytes=rotate or 0, backupCount=keep, encoding="utf-8", errors="backslashreplace")
+        return File(path, encoding="utf-8", delay=not _is_there(path), **options)
     except OSError as error:
         problem = error.strerror or type(error).__name__
+    except ValueError as error:  # a null byte
+        problem = str(error)
     raise ConfigError(f"file={path!r} cannot be opened for logging: {problem}")
+
+
+def _is_there(path: str) -> bool:
+    """Whether the file exists; one that does not is made by the first record, so that looking at a set-up leaves nothing.
+
+    Raises:
+        OSError: It cannot be made there.
+    """
+    try:
+        os.stat(path)  # noqa: PTH116  # a text, as the handler has it
+    except FileNotFoundError:
+        folder = os.path.dirname(path) or os.curdir  # noqa: PTH120  # as above
+        os.stat(folder)  # noqa: PTH116  # as above
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
+        return False
+    return True
 
 
 # --- sinks ---

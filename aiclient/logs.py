@@ -120,7 +120,7 @@ def configure(
     Args:
         level: The least that is recorded: a name such as "INFO", or a number.
         console: Whether to print to standard error.
-        file: A file to append to, made readable for its owner alone; its folder must exist.
+        file: A file to append to; the first record makes it, readable for its owner alone. Its folder must exist.
         rotate: Bytes from which on the file is moved aside to `file.1` and begun anew; None lets it grow.
         keep: How many files moved aside are kept, at least 1.
         json: JSON lines (True) or text (False); by default JSON in the file and text on the console.

@@ -171,6 +171,7 @@ def test_nothing_is_put_on_the_root_logger_and_its_handlers_still_see_the_record
             {"file": "missing/calls.log"},
             "file='missing/calls.log' cannot be opened for logging: No such file or directory",
         ),
+        ({"file": "a\0b"}, r"file='a\x00b' cannot be opened for logging: embedded null byte"),
         ({"console": False}, "console=False and file=None: nothing would be written; logs.reset() ends the logging"),
     ],
 )

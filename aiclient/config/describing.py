@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from .. import registry
-from .forms import Json, Object, Option
+from .forms import Json, Object, Option, or_null
 from .parts import LAYER, layer_options
 from .shape import entry_form, root
 
@@ -32,9 +32,24 @@ def schema() -> dict[str, Any]:
         "$schema": _DRAFT,
         "title": "aiclient configuration",
         **root().schema(),
-        "$defs": {"layer": LAYER.schema(), "provider": {"anyOf": [{"type": "string"}, _entry()]}},
+        "$defs": {
+            "layer": LAYER.schema(),
+            "provider": {"anyOf": [{"type": "string"}, _entry()]},
+            "profile": _profile(),
+        },
     }
     return _hoisted(whole)
+
+
+def _profile() -> Json:
+    """Return the schema of what a profile may change: any key but those of profiles; null takes away what has a name."""
+    options = {name: option for name, option in root().options.items() if name not in ("profile", "profiles")}
+    whole = Object(options).schema()
+    for name in ("providers", "aliases"):
+        for part in whole["properties"][name]["anyOf"]:
+            if "additionalProperties" in part:
+                part["additionalProperties"] = or_null(part["additionalProperties"])
+    return whole
 
 
 def _entry() -> Json:
@@ -46,7 +61,7 @@ def _entry() -> Json:
     rules = [
         {
             "if": {
-                "properties": {"provider": {"pattern": f"^({'|'.join(names)})([:/].*)?$"}},
+                "properties": {"provider": {"type": "string", "pattern": f"^({'|'.join(names)})([:/].*)?$"}},
                 "required": ["provider"],
             },
             "then": form,

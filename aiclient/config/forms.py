@@ -32,6 +32,7 @@ __all__ = [
     "Problem",
     "Secret",
     "Switch",
+    "or_null",
     "word",
 ]
 
@@ -92,10 +93,10 @@ class Plain(Form):
             yield from found or [(path, line) for line in unfit.said]
 
     def schema(self) -> Json:
-        """Return the type's own."""
+        """Return the type's own; null is "not given" for what a class has a default for, too."""
         from ..schema.schema import json_schema  # noqa: PLC0415  # for editors and documents only
 
-        return json_schema(self.kind)
+        return _with_nulls(json_schema(self.kind))
 
     def make(self, value: Any, maker: Maker, path: Path) -> Made:
         """Read it, with the variables in its texts filled in."""
@@ -247,13 +248,35 @@ def _described(option: Option) -> Json:
     assert option.form is not None
     schema = dict(option.form.schema())
     if not option.required:
-        kinds = schema["anyOf"] if schema.keys() == {"anyOf"} else [schema]
-        schema = {"anyOf": [*kinds, *([] if _NULL in kinds else [_NULL])]}
+        schema = or_null(schema)
     if option.note:
         schema["description"] = option.note
     if option.default is not Option.MISSING and option.default is not None:
         schema["default"] = option.default
     return schema
+
+
+def or_null(schema: Json) -> Json:
+    """Return a schema that takes null too."""
+    kinds = schema["anyOf"] if schema.keys() == {"anyOf"} else [schema]
+    return {"anyOf": [*kinds, *([] if _NULL in kinds else [_NULL])]}
+
+
+def _with_nulls(schema: Json) -> Json:
+    """Return a type's schema with null for every key of a class that may be left out: reading takes it for that."""
+    found = dict(schema)
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), dict):
+            found[key] = _with_nulls(schema[key])
+    for key in ("properties", "$defs"):
+        if key in schema:
+            found[key] = {name: _with_nulls(part) for name, part in schema[key].items()}
+    if "anyOf" in schema:
+        found["anyOf"] = [_with_nulls(part) for part in schema["anyOf"]]
+    for name in found.get("properties", {}):
+        if name not in schema.get("required", ()):
+            found["properties"][name] = or_null(found["properties"][name])
+    return found
 
 
 def word(names: Mapping[str, Any]) -> str:

@@ -113,12 +113,16 @@ class Named(Form):
         """Describe the bare names, and each with its options."""
         shown = [(name, _options(self.names.get(name))) for name in self.names.usable()]
         bare = [name for name, form in shown if not any(option.required for option in form.options.values())]
-        options = {name: {"anyOf": [*self._short(), form.schema(), {"type": "null"}]} for name, form in shown}
+        options = {name: {"anyOf": [*self._short(form, bare=name in bare), form.schema()]} for name, form in shown}
         full = {"type": "object", "properties": options, "additionalProperties": False, "maxProperties": 1}
         return {"anyOf": [{"type": "string", "enum": bare}, {**full, "minProperties": 1}]}
 
-    def _short(self) -> list[Json]:
-        return [{"type": "string"}] if self.main else [{"type": "boolean", "const": True}]
+    def _short(self, form: Object, *, bare: bool) -> Iterator[Json]:
+        """Yield what may stand for the options: a text for the main one, true or null for none."""
+        if any(main in form.options for main in self.main):
+            yield {"type": "string"}
+        if bare:
+            yield from ({"type": "boolean", "const": True}, {"type": "null"})
 
     def make(self, value: Any, maker: Maker, path: Path) -> Made:
         """Make it, or keep the one of before."""

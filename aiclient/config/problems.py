@@ -86,7 +86,7 @@ def _together(value: Mapping[str, Any], path: Path) -> Iterator[Problem]:
         prefix, _ = kind_and_model("", value["model"])
         if prefix is None and "${" not in value["model"]:
             yield (*path, "model"), "names no provider that is known: write provider:model"
-    used = [layer_of(item) for item in value.get("use") or () if isinstance(value.get("use"), (list, tuple))]
+    used = [layer_of(item) for item in value["use"]] if isinstance(value.get("use"), (list, tuple)) else []
     names = {found[0] for found in used if found is not None}
     for section, layer in (("cache", "cache"), ("budgets", "budget"), ("logging", "logging")):
         if value.get(section) and layer in names:

@@ -162,13 +162,16 @@ class Profiles(Form):
                 yield (*path, str(name)), UNNAMED
             if not isinstance(changes, Mapping):
                 yield (*path, str(name)), "must be an object with what is different in this profile"
-            for key in ("profile", "profiles"):
-                if isinstance(changes, Mapping) and key in changes:
+                continue
+            for key, change in changes.items():
+                if key in ("profile", "profiles"):
                     yield (*path, str(name), key), "cannot stand in a profile"
+                elif change is None and key not in root().options:  # null takes away, and would leave no trace of it
+                    yield (*path, str(name), str(key)), f"is not known here{suggestion(str(key), list(root().options))}"
 
     def schema(self) -> Json:
-        """Refer to the whole."""
-        return {"type": "object", "additionalProperties": {"$ref": "#"}}
+        """Refer to what a profile may change."""
+        return {"type": "object", "additionalProperties": {"$ref": "#/$defs/profile"}}
 
 
 def _logging() -> Object:

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from aiclient import logs
 from aiclient.cli import main
 from aiclient.testutil import LoopbackServer
 
@@ -57,6 +58,15 @@ def test_a_configuration_that_will_do(said, path, env_file):
     assert code == 0
     assert out.startswith("it will do:\n\nClient (")
     assert json.loads(said("config", "check", path, "--env-file", env_file, "--json")[1])["ok"]
+
+
+@pytest.mark.parametrize("command", [["config", "check"], ["explain", "--config"], ["check", "--config"]])
+def test_looking_at_a_configuration_leaves_no_log_file(said, tmp_path, command):
+    log, path = tmp_path / "calls.log", tmp_path / "ai.json"
+    path.write_text(json.dumps({"model": "mock:x", "logging": {"file": str(log), "console": False}}))
+    assert said(*command, str(path))[0] == 0
+    logs.reset()
+    assert not log.exists()
 
 
 def test_a_configuration_that_lacks_its_key_is_wrong_set_up(said, path):

@@ -8,10 +8,13 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aiclient import ConfigError, registry
 from aiclient.config import Config, schema
 from aiclient.config.parts import layer_options
+from aiclient.config.problems import problems_in
 from aiclient.config.shape import root
 from aiclient.layer import Layer
 from aiclient.testutil import MockProvider
@@ -39,6 +42,14 @@ GOOD = [
     {"budgets": [{"usd": 5, "per": "user"}, {"tokens": 3, "alerts": [0.5]}], "cache": False, "logging": True},
     {"budgets": None, "use": None, "providers": {"a": {"provider": "openai:x", "headers": None, "timeout": None}}},
     {"profiles": {"dev": {"preset": "fast"}}, "prices": {"m": {"input": 1, "output": "2"}}},
+    {"budgets": [{"usd": 1, "period": None, "hard": None}]},
+    {"providers": {"a": {"provider": "openai", "limits": {"max_body": None}}, "mock": {"provider": None}}},
+    {"cache": {"store": {"memory": True}}},
+    {
+        "providers": {"a": "mock", "b": "mock"},
+        "cache": {},
+        "profiles": {"p": {"providers": {"b": None}, "cache": None}},
+    },
 ]
 BAD = [
     {"mdel": "x"},
@@ -50,9 +61,16 @@ BAD = [
     {"use": [{"retry": {"atempts": 1}}]},
     {"use": [{"retry": {"attempts": "3"}}]},
     {"use": ["hedge"]},
+    {"use": [{"hedge": None}]},
+    {"use": [{"metrics": True}]},
+    {"cache": {"store": {"sqlite": None}}},
+    {"cache": {"store": {"memory": "x"}}},
     {"use": [{"fallback": {"targets": [{"model": "x"}]}}]},
     {"budgets": [{"usd": 1, "period": "week"}]},
     {"profiles": {"dev": {"mdel": "x"}}},
+    {"profiles": {"dev": {"mdel": None}}},
+    {"profiles": {"dev": {"profiles": {}}}},
+    {"use": True},
 ]
 
 
@@ -84,6 +102,36 @@ def test_nothing_after_the_key_of_an_option_means_the_same_to_both(validator, la
     value = {"use": [{layer: {option: None}}]}
     problems = list(root().check(value, ()))
     assert validator.is_valid(value) == (problems == [])
+
+
+def places(value, path=()):
+    """Every place in a configuration, as the steps that lead there."""
+    steps = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for step, inside in steps for place in places(inside, (*path, step)))]
+
+
+def changed(value, path, new):
+    """A copy of `value` with something else at a place."""
+    if not path:
+        return new
+    step, *rest = path
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    found = {key: changed(item, rest, new) if key == step else item for key, item in items}
+    return found if isinstance(value, dict) else list(found.values())
+
+
+FULL = yaml.safe_load((EXAMPLES / "full.yaml").read_text("utf-8"))
+BY_RULES = ("budgets", "model", "profile", "profiles", "providers")
+"""What a schema cannot say: a limit that limits nothing, names that are there, what stands beside what."""
+
+ELSEWHERE = st.none() | st.booleans() | st.integers(0, 3) | st.text(max_size=3) | st.just([]) | st.just({})
+PLACES = st.sampled_from([place for place in places(FULL) if place and place[0] not in BY_RULES])
+
+
+@given(place=PLACES, new=ELSEWHERE)
+def test_a_value_in_the_wrong_place_is_refused_by_both_or_by_neither(validator, place, new):
+    value = changed(FULL, place, new)
+    assert validator.is_valid(value) == (problems_in(value) == [])
 
 
 @pytest.mark.parametrize("name", ["simple.yaml", "full.yaml"])
