@@ -9,12 +9,14 @@ A price that is not known is None, never 0.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from attrs import evolve, frozen
 
 from .errors import ConfigError
 from .models import ModelInfo, find
+from .parts import AudioPart, ImagePart, VideoPart
 from .prices.books import STANDARD, TABLE, FirstKnown, PriceBook, ReportedPrices, TablePrices, price_book, price_by
 from .prices.genai import GenAIPrices
 from .prices.given import DictPrices
@@ -59,8 +61,9 @@ class Estimate:
         output_tokens: The most that the answer can have: as it was told, else the request's own limit, else the model's.
             None where neither is known.
         low: What it costs with an answer of nothing, or of as many tokens as were told; None where the price is not known.
-        high: The most it can cost: 5 % more input, all of it written to the prompt cache where that is dearer, and the longest
-            answer. None where that is not known.
+        high: The most it can cost: 5 % more input, all of it as what is dearest (written to the prompt cache; sound or images,
+            if it has some), and the longest answer, as sound or images where the model makes some. None where that is not
+            known.
     """
 
     provider: str
@@ -144,8 +147,9 @@ def ceiling(
 ) -> Cost | None:
     """Return the most that `request` can cost at a destination; None where a price or the longest answer is not known.
 
-    The input is estimated, times 1.05, and taken as written to the prompt cache where that is dearer and may happen; the answer
-    is as long as the request or the model allows (its context window, where only that is known), times the number of answers.
+    The input is estimated, times 1.05, and taken as written to the prompt cache where that is dearer and may happen, or as
+    sound or images where it has some. The answer is as long as the request or the model allows (its context window, where only
+    that is known), times the number of answers, and taken as sound or images where the model makes some.
 
     Args:
         request: What would be asked.
@@ -167,11 +171,33 @@ def _most(
         free = price_by(prices, _assumed(request, tokens, 1), where)
         return evolve(free, estimated=True) if free is not None and not free.usd else None
     usage = _assumed(request, int(tokens * MARGIN) + 1, longest)
-    costs = [price_by(prices, usage, where)]
-    if _writes_cache(request, where):
-        costs.append(price_by(prices, _written(request, usage), where))
+    ways = (each for went_in in _going_in(request, usage, where) for each in _coming_out(request, went_in, where))
+    costs = [price_by(prices, each, where) for each in ways]
     known = [each for each in costs if each is not None]
     return evolve(max(known, key=lambda each: each.usd), estimated=True) if known else None
+
+
+def _going_in(request: AnyRequest, usage: Usage, where: ProviderInfo) -> Iterator[Usage]:
+    """Yield what the input may be charged as: as text, as written to the cache, as sound or images where it has some."""
+    yield usage
+    if _writes_cache(request, where):
+        yield _written(request, usage)
+    if isinstance(request, ChatRequest):
+        kinds = {type(part) for message in request.messages for part in message.parts}
+        if not kinds.isdisjoint((AudioPart, VideoPart)):
+            yield evolve(usage, audio_prompt_tokens=usage.prompt_tokens)
+        if ImagePart in kinds:
+            yield evolve(usage, image_prompt_tokens=usage.prompt_tokens)
+
+
+def _coming_out(request: AnyRequest, usage: Usage, where: ProviderInfo) -> Iterator[Usage]:
+    """Yield what the answer may be charged as: as text, and as sound or images where the model makes some."""
+    yield usage
+    model = find(where) if isinstance(request, ChatRequest) else None
+    if model is not None and model.prices.audio_output is not None:
+        yield evolve(usage, audio_completion_tokens=usage.completion_tokens)
+    if model is not None and model.prices.image_output is not None:
+        yield evolve(usage, image_completion_tokens=usage.completion_tokens)
 
 
 def _writes_cache(request: AnyRequest, where: ProviderInfo) -> bool:

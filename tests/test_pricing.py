@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from aiclient import pricing
 from aiclient.errors import ConfigError
-from aiclient.messages import Message
+from aiclient.messages import AudioPart, ImagePart, Message, VideoPart
 from aiclient.models import find, info, version
 from aiclient.pricing import STANDARD, TABLE, DictPrices, FirstKnown, TablePrices
 from aiclient.provider import ProviderInfo
@@ -422,6 +422,24 @@ def test_a_mock_costs_nothing_however_long_its_answer():
 @pytest.mark.parametrize("prices", [None, DictPrices({})], ids=["no book", "a book that does not know"])
 def test_what_has_no_price_has_no_ceiling(prices):
     assert pricing.ceiling(HELLO, MINI, prices) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "part", "usage"),
+    [
+        ("gemini-2.5-flash-image", None, {"image_completion_tokens": 1000}),
+        ("gemini-live-2.5-flash", None, {"audio_completion_tokens": 1000}),
+        ("gemini-2.5-flash", AudioPart(url="https://x.example/a.mp3"), {"audio_prompt_tokens": 2000}),
+        ("gemini-2.5-flash", VideoPart(url="https://x.example/a.mp4"), {"audio_prompt_tokens": 10_000}),
+        ("gemini-live-2.5-flash", ImagePart(url="https://x.example/a.png"), {"image_prompt_tokens": 1000}),
+    ],
+    ids=["images-out", "sound-out", "sound-in", "video-in", "images-in"],
+)
+def test_sound_and_images_are_in_the_ceiling_at_their_own_price(model, part, usage):
+    request = ChatRequest([Message("user", ["x", part] if part else "x")], ChatOptions(max_tokens=1000))
+    where = ProviderInfo("gemini", "gemini", model=model)
+    counts = {"prompt_tokens": counted(request, model=model), "completion_tokens": 1000, **usage}
+    assert TABLE.price(Usage(**counts), where).usd <= pricing.ceiling(request, where, TABLE).usd
 
 
 @given(

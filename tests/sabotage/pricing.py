@@ -56,7 +56,7 @@ SABOTAGE = [
     ),
     (
         "pricing.py",
-        "        costs.append(price_by(prices, _written(request, usage), where))\n",
+        "        yield _written(request, usage)\n",
         "        pass\n",
         PRICING + "test_writing_to_the_cache_is_in_it_where_that_may_happen_and_is_dearer",
     ),
