@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from attrs import evolve
 
-from .composition import compose, destinations, find
+from .composition import compose, find, reached
 from .context import CallContext, CallEvent
 from .ends import End
 from .errors import AIClientError, ConfigError, DryRunStop, Phase, StreamInterruptedError, TimeoutError, outcome
@@ -80,7 +80,8 @@ class _Exchange:
         """Start an exchange; a dry run ends here."""
         context = request.context
         assert context is not None  # opened by Layered
-        exchange = cls(context, request, destinations(inner)[0])
+        _, where = next(reached(inner))
+        exchange = cls(context, request, where)
         if context.dry_run:
             raise exchange._stop(inner, request, stream=stream)
         exchange._start(request)

@@ -30,6 +30,8 @@ LARGEST: Final = 10**15
 SMALLEST: Final = -100
 """The power of ten that an amount must be above: to write 1e-400000000000 out takes more memory than there is."""
 
+_CONTROL: Final = re.compile(r"[\x00-\x1f]")
+
 
 def number(low: float, high: float, *, whole: bool = False) -> Callable[[Any, Any, Any], None]:
     """Refuse what is not a finite number in [low, high], before anything is sent."""
@@ -58,7 +60,7 @@ def model(value: Any) -> str | None:
     """Refuse what cannot be a model's name."""
     if value is None:
         return None
-    if not isinstance(value, str) or not value.strip() or any(ord(char) < 32 for char in value):
+    if not isinstance(value, str) or not value.strip() or _CONTROL.search(value):
         raise InvalidModelError(f"model={value!r} must be the name of a model, as the provider spells it")
     return value
 

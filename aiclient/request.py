@@ -55,7 +55,8 @@ _CACHE_MODES: Final = get_args(CacheMode)
 
 
 def _limit(_: Any, __: Any, value: Any) -> None:
-    Timeouts.of(value)  # refuses what is not a number of seconds
+    if value is not None:
+        Timeouts.of(value)  # refuses what is not a number of seconds
 
 
 def _tools(value: Iterable[Tool | OffersTool]) -> tuple[Tool, ...]:

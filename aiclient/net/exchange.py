@@ -102,7 +102,7 @@ class Exchange:
         headers = _joined(answer.headers)
         self.head = Head(answer.status, headers)
         self._encoding = headers.get("content-encoding")
-        refusal = _refusal(self.head, self._host)
+        refusal = self._refusal()
         if refusal is not None and not (refusal.kind == "redirect" and self.redirects):
             self._end(clean=False)
             raise refusal
@@ -203,6 +203,26 @@ class Exchange:
         """The service as messages call it, with its port if that was said: a wrong one is often what is wrong."""
         return _host(self._url, port=True) or "the service"
 
+    def _refusal(self) -> ProtocolError | None:
+        """Return why the answer is not read at all."""
+        status, headers = self.head.status, self.head.headers
+        if not 200 <= status <= 599:
+            text = f"{self._host} answered with the impossible status {status}"
+            return ProtocolError(text, kind="http", status_code=status)
+        if 300 <= status <= 399:
+            where = _host(headers.get("location", "")) or self._host
+            return ProtocolError(
+                f"{self._host} redirects to {where} ({status}), which is never followed: the key would travel; check base_url",
+                kind="redirect",
+                status_code=status,
+            )
+        if "transfer-encoding" in headers and "content-length" in headers:
+            # Two lengths: whoever stands between us and the service may read the other one.
+            return ProtocolError(
+                f"{self._host} answered with two contradicting lengths", kind="http", status_code=status
+            )
+        return None
+
     def _end(self, *, clean: bool) -> None:
         """Let go of the connection, once; an ordinary function, so nothing can cut it short."""
         answer, self._answer = self._answer, None
@@ -275,21 +295,3 @@ def _joined(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
         name, text = key.decode("latin-1").lower(), value.decode("latin-1")
         headers[name] = f"{headers[name]}, {text}" if name in headers else text
     return headers
-
-
-def _refusal(head: Head, host: str) -> ProtocolError | None:
-    """Return why an answer is not read at all."""
-    if not 200 <= head.status <= 599:
-        text = f"{host} answered with the impossible status {head.status}"
-        return ProtocolError(text, kind="http", status_code=head.status)
-    if 300 <= head.status <= 399:
-        where = _host(head.headers.get("location", "")) or host
-        return ProtocolError(
-            f"{host} redirects to {where} ({head.status}), which is never followed: the key would travel; check base_url",
-            kind="redirect",
-            status_code=head.status,
-        )
-    if "transfer-encoding" in head.headers and "content-length" in head.headers:
-        # Two lengths: whoever stands between us and the service may read the other one.
-        return ProtocolError(f"{host} answered with two contradicting lengths", kind="http", status_code=head.status)
-    return None

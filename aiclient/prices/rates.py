@@ -71,10 +71,10 @@ class Rates:
         parts: dict[str, Decimal] = {}
         counts = _going_in(usage, prompt, self) | _coming_out(usage, completion, self)
         for name, count in counts.items():
-            rate = self._of(name)
-            if count and rate is None:
-                return None
-            if count and rate is not None:
+            if count:
+                rate = self._of(name)
+                if rate is None:
+                    return None
                 parts[name] = rate * count / MILLION
         if self.search is not None and usage.web_searches:
             parts["search"] = self.search * usage.web_searches / THOUSAND

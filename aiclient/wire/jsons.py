@@ -110,6 +110,11 @@ def _plain(value: object) -> Any:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
+_write: Final = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain
+).encode  # made once: `json.dumps` with options makes one each time
+
+
 def dumps(value: Any) -> bytes:
     """Return the JSON text of `value`, as short as it gets.
 
@@ -120,7 +125,7 @@ def dumps(value: Any) -> bytes:
         InvalidRequestError: The value holds something that JSON has no form for.
     """
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
+        text = _write(value)
     except RecursionError:
         problem = "it is nested too deeply"
     except (TypeError, ValueError) as error:

@@ -75,19 +75,19 @@ SABOTAGE = [
     ),
     (
         "net/exchange.py",
-        "    if 300 <= head.status <= 399:\n",
+        "    if 300 <= status <= 399:\n",
         "    if False:\n",
         "tests/test_http.py::test_a_redirect_is_never_followed_and_names_the_host_only",
     ),
     (
         "net/exchange.py",
-        "    if not 200 <= head.status <= 599:\n",
-        "    if False:\n",
+        "        if not 200 <= status <= 599:\n",
+        "        if False:\n",
         "tests/test_http.py::test_an_impossible_status_is_not_http",
     ),
     (
         "net/exchange.py",
-        'if "transfer-encoding" in head.headers and "content-length" in head.headers:',
+        'if "transfer-encoding" in headers and "content-length" in headers:',
         "if False:",
         "tests/faults/test_heads.py::test_a_head_is_believed_as_far_as_it_makes_sense",
     ),

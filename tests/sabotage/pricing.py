@@ -14,7 +14,7 @@ SABOTAGE = [
     ),
     (
         "prices/rates.py",
-        "            if count and rate is None:\n                return None\n",
+        "                if rate is None:\n                    return None\n",
         "",
         RATES + "test_without_a_count_or_a_rate_the_cost_is_unknown[no output rate]",
     ),
