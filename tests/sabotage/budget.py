@@ -88,4 +88,16 @@ SABOTAGE = [
         "    return Decimal(cost)\n",
         "tests/bulk/test_journal.py::test_a_file_of_somebody_else_is_left_as_it_is",
     ),
+    (
+        "ledger/rows.py",
+        "        if identity in self._counted:\n",
+        "        if False:\n",
+        "tests/middleware/test_budget_mix.py::test_whatever_the_mix_what_is_spent_is_what_was_paid_and_within_the_bound",
+    ),
+    (
+        "middleware/budget.py",
+        "        result = await observed(made(), call.end)\n",
+        "        result = await observed(call_next(request), call.end)\n",
+        BUDGET + "test_a_layer_that_raises_before_its_first_await_gives_everything_back",
+    ),
 ]
