@@ -147,7 +147,10 @@ class CallContext:
         return max(0.0, self.deadline - self.clock.monotonic())
 
     def observe(self, see: Callable[[CallEvent], None]) -> None:
-        """Have `see` told of every event until `unobserve`; it must be quick and must not raise.
+        """Have `see` told of every event until `unobserve`; it must be quick: the call waits for it.
+
+        What it raises is logged (`aiclient.context`), without its words, which may quote what was said; it hears no more of
+        this call, which goes on.
 
         Of an attempt's start it is told in the task that makes the exchange, just before anything is sent.
         """
@@ -161,4 +164,19 @@ class CallContext:
     def emit(self, event: CallEvent) -> None:
         """Tell the observers."""
         for see in tuple(self.observers):
-            see(event)
+            try:
+                see(event)
+            except Exception as error:  # noqa: BLE001  # who listens never changes what becomes of a call
+                self.unobserve(see)
+                _complain(see, event, error)
+
+
+def _complain(see: Callable[[CallEvent], None], event: CallEvent, error: Exception) -> None:
+    import logging  # noqa: PLC0415  # it went wrong; else nobody here needs it
+
+    from .logs import write  # noqa: PLC0415  # as above
+
+    name, kind = getattr(see, "__qualname__", None) or type(see).__qualname__, type(error).__name__
+    fields = {"event": "observer_failed", "observer": name, "error": kind}
+    text = "the observer %s raised %s when told of %s; it hears no more, the call goes on"
+    write(logging.getLogger("aiclient.context"), logging.ERROR, fields, text, name, kind, event.kind)

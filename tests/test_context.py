@@ -72,6 +72,23 @@ def test_who_no_longer_observes_is_told_nothing_even_if_it_leaves_while_an_event
     assert seen == [("once", "retry"), ("always", "retry"), ("always", "breaker")]
 
 
+def test_what_an_observer_raises_is_logged_without_its_words_and_others_are_told(caplog):
+    seen = []
+    context = CallContext()
+
+    def broken(event):
+        raise ValueError(f"secret words at {event.kind}")
+
+    context.observe(broken)
+    context.observe(lambda event: seen.append(event.kind))
+    context.emit(CallEvent("attempt_started"))
+    context.emit(CallEvent("attempt_ended"))
+    assert seen == ["attempt_started", "attempt_ended"]
+    (record,) = caplog.records
+    assert "broken raised ValueError when told of attempt_started" in record.getMessage()
+    assert "secret" not in record.getMessage() and not record.exc_info
+
+
 def test_contexts_have_their_own_id_and_journal_and_compare_by_identity():
     one, two = CallContext(), CallContext()
     assert one != two and one.id != two.id and one.journal is not two.journal

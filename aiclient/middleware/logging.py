@@ -20,7 +20,7 @@ from ..errors import (
     TimeoutError,
 )
 from ..layer import Layer
-from ..logs import correlation_id, write
+from ..logs import complain, correlation_id, write
 from ..provider import Provider, Q, R, observed
 from ..redaction import clean, fingerprint
 from ..request import AnyRequest, ChatRequest
@@ -119,10 +119,14 @@ class Logging(Layer):
         enabled = getattr(self._logger, "isEnabledFor", None) if isinstance(self._logger, logging.Logger) else None
         return enabled is None or bool(enabled(level))
 
-    def log(self, level: int, event: str, context: CallContext, fields: Mapping[str, Any]) -> None:
+    def log(self, level: int, event: str, context: CallContext, made: Callable[[], Mapping[str, Any]]) -> None:
         """Write one record; the message holds what a person looks for, the fields everything."""
         correlation = context.tags.get("correlation_id") or correlation_id()
-        fields = {"event": event, "id": context.id, "correlation_id": correlation, **fields}
+        fields = {"event": event, "id": context.id, "correlation_id": correlation}
+        try:
+            fields |= made()
+        except Exception as error:  # noqa: BLE001  # of what a provider of one's own gave; a record fails no call
+            complain(f"the fields of {event} could not be told ({type(error).__name__})")
         write(self._logger, level, fields, "%s %s", event, fields.get("provider") or "")
 
 
@@ -149,15 +153,15 @@ class _Record:
         if attempt is not None:
             level = logging.WARNING if attempt.outcome == "failed" else logging.DEBUG
         if self._layer.shows(level):
-            fields = _of_event(event) if attempt is None else _of_attempt(attempt)
-            self._layer.log(level, event.kind, self._context, fields)
+            made = (lambda: _of_event(event)) if attempt is None else (lambda: _of_attempt(attempt))
+            self._layer.log(level, event.kind, self._context, made)
 
     async def end(self, end: End) -> None:
         """Log how the call ended."""
         self._context.unobserve(self.see)
         level = _level(end)
         if self._layer.shows(level):
-            self._layer.log(level, f"{self._operation}_{end.outcome}", self._context, self._fields(end))
+            self._layer.log(level, f"{self._operation}_{end.outcome}", self._context, lambda: self._fields(end))
 
     def _fields(self, end: End) -> dict[str, Any]:
         context, answer, error, request = self._context, end.response, end.error, self._request

@@ -475,3 +475,12 @@ async def test_a_handler_that_raises_fails_no_call_and_is_told_of_once(collected
         printed
         == "aiclient: a handler of the logger aiclient.tests.calls raised OSError; records are lost, calls go on\n"
     )
+
+
+async def test_an_odd_identifier_from_a_provider_of_ones_own_costs_the_fields_and_not_the_answer(collected, capsys):
+    odd = MockProvider(lambda request: OverloadedError("full", code=7))
+    logs.reset()  # which forgets what has been said once
+    with pytest.raises(OverloadedError):
+        await chat(Logging(logger=collected.logger)(odd))
+    assert [record.aiclient["event"] for record in collected.records] == ["chat_failed"]
+    assert "the fields of chat_failed could not be told (TypeError)" in capsys.readouterr().err
