@@ -53,21 +53,31 @@ class Booking:
         id: Of the reservation; of nothing else, ever.
         lines: What it stands on.
         expires: When it is taken at its ceiling if nobody has said anything, in seconds since the epoch.
+
+    Attributes:
+        alerts: Those that were due when it was refused: what has lapsed, or a limit that was lowered, no call has told of.
     """
 
     id: str
     lines: tuple[Line, ...]
     expires: float
     open: bool = field(default=True, init=False)
+    alerts: tuple[BudgetAlert, ...] = field(default=(), init=False)
 
 
 class Refusal(NamedTuple):
-    """What a call does not fit under, and what stood there."""
+    """What a call does not fit under, what stood there, and the alerts that are due."""
 
     line: Line
     cap: Cap
     spent: Amount
     reserved: Amount
+    alerts: tuple[BudgetAlert, ...] = ()
+
+    @classmethod
+    def of(cls, line: Line, cap: Cap, balance: Balance, now: float) -> Refusal:
+        """Return the refusal of a call by a balance, whose alerts are thereby fired."""
+        return cls(line, cap, balance.spent, balance.reserved, balance.alert(line.caps, now))
 
 
 def refused(refusal: Refusal) -> BudgetExceededError:
@@ -121,7 +131,7 @@ class MemoryBooks:
                 if cap is not None:
                     for done in booking.lines[:place]:
                         self._balances[done.key].release(booking.id)
-                    return Refusal(line, cap, balance.spent, balance.reserved)
+                    return Refusal.of(line, cap, balance, now)
         return None
 
     def extend(self, booking: Booking, more: Amount, now: float) -> bool:

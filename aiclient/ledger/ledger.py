@@ -217,7 +217,7 @@ class Ledger:
         """
         refusal = await self._books.reserve(booking, now)
         if refusal is not None:
-            booking.open = False
+            booking.open, booking.alerts = False, refusal.alerts
             raise refused(refusal)
 
     def extend(self, booking: Booking, more: Amount, now: float) -> bool:

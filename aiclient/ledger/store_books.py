@@ -217,7 +217,7 @@ class _Reserving:
     def __call__(self, balance: Balance) -> Refusal | None:
         booking, line = self._booking, self._line
         cap = balance.reserve(booking.id, line.ceiling, expires=booking.expires, now=self._now, caps=line.caps)
-        return None if cap is None else Refusal(line, cap, balance.spent, balance.reserved)
+        return None if cap is None else Refusal.of(line, cap, balance, self._now)
 
 
 def _nothing(_: Rows) -> None:

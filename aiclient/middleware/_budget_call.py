@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from ..clock import Clock
 from ..context import CallContext, CallEvent
 from ..ends import End
+from ..errors import BudgetExceededError
 from ..gate import uninterrupted
 from ..ledger.books import Booking, Line
 from ..ledger.ledger import Ledger
@@ -90,7 +91,12 @@ class BudgetCall:
                 raise unknown_price(unknown)
             warning = f"the price of {unknown.name}:{unknown.model} is not known: the budget counts this call as 0"
             self._context.warnings.append(CallWarning("budget_price_unknown", warning, provider=unknown.name))
-        await self._ledger.reserve(self._booking, self._clock.time())
+        try:
+            await self._ledger.reserve(self._booking, self._clock.time())
+        except BudgetExceededError:
+            if self._booking.alerts:
+                await uninterrupted(self._tell_all(self._booking.alerts))
+            raise
 
     def watch(self, stream: ChatStream) -> None:
         """End the stream when its answer outgrows what is reserved for it, if a hard limit would suffer."""

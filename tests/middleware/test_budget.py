@@ -497,6 +497,17 @@ async def test_an_alert_is_told_once(colour):
     assert [alert.threshold for alert in told] == [0.5, 0.8, 1.0]
 
 
+@pytest.mark.parametrize("kept", [lambda: None, MemoryStore], ids=["memory", "store"])
+async def test_a_limit_that_was_lowered_below_what_is_spent_alerts_once_when_it_refuses(kept):
+    ledger, told = Ledger(store=kept()), []
+    await chat(chain([Budget(usd=10, ledger=ledger)], MockProvider(answer(4))), asking(5))
+    provider = chain([Budget(usd=4, alerts=(1,), on_alert=told.append, ledger=ledger)], MockProvider(answer()))
+    for _ in range(2):
+        with pytest.raises(BudgetExceededError):
+            await chat(provider)
+    assert [(alert.threshold, alert.spent, alert.limit) for alert in told] == [(1, 4, 4)]
+
+
 async def test_alerts_are_told_once_under_concurrency():
     told = []
     budget, provider = Budget(usd=100, on_alert=told.append), Held()
