@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from ..messages import Part
     from ..tools.use import AnyTool
 
-__all__ = ["asked", "files", "schema", "spoken", "tools"]
+__all__ = ["MOST", "asked", "files", "schema", "spoken", "tools"]
 
 MOST_TEXT: Final = 4 * 1024 * 1024
 """Bytes of one text file; more fits into no prompt."""
 
 MOST: Final = 256 * 1024 * 1024
-"""Bytes of any file: a device without end must not fill the memory."""
+"""Bytes of any file, characters of standard input: a device without end must not fill the memory."""
 
 _MEDIA: Final[Mapping[str, Callable[[bytes], Part]]] = {"image": image, "audio": audio, "video": video}
 
@@ -45,7 +45,10 @@ def asked(prompt: str) -> str:
         note("reading the prompt from the keyboard; Ctrl-D ends it")
     problem: str
     try:
-        return spoken(sys.stdin.read(), "standard input")
+        text = sys.stdin.read(MOST + 1)
+        if len(text) <= MOST:
+            return spoken(text, "standard input")
+        problem = f"it is larger than {MOST >> 20} MiB"
     except UnicodeDecodeError as error:
         raise InvalidMessageError(f"standard input is not text in {sys.stdin.encoding}: {error.reason}") from None
     except OSError as error:

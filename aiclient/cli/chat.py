@@ -15,7 +15,7 @@ from ..messages import Message
 from ..prices.expenses import NOTHING, expense_of_outcome, shown
 from ..sync.client import Client
 from .answers import as_json
-from .asking import spoken
+from .asking import MOST, spoken
 from .terminal import complain, note, put
 from .whom import made
 
@@ -49,7 +49,10 @@ def _lines() -> Iterator[str]:
     """Give what is typed, with a prompt and the keys of a shell; of a pipe, its lines."""
     if not sys.stdin.isatty():
         try:
-            yield from sys.stdin
+            while line := sys.stdin.readline(MOST + 1):
+                if len(line) > MOST:
+                    raise ConfigError(f"a line of standard input is longer than {MOST >> 20} MiB")
+                yield line
         except UnicodeDecodeError as error:
             raise InvalidMessageError(f"standard input is not text in {sys.stdin.encoding}: {error.reason}") from None
         return

@@ -21,13 +21,28 @@ __all__ = ["fault", "run"]
 KEPT_REQUESTS: Final = 100
 """A server that runs for days must not remember every request."""
 
+
+def _whole(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f"{text!r} is no whole number of at least 0")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    raise ValueError(f"{text!r} is no number")
+
+
 _FAULTS: Final[dict[str, Callable[[str | None], Fault]]] = {
     "rate_limited": lambda value: rate_limited(retry_after=1 if value is None else value),
     "overloaded": lambda value: overloaded(retry_after=value),
-    "server_error": lambda value: server_error(int(value or 500)),
-    "cut": lambda value: cut(after=int(value or 0)),
-    "stall": lambda value: stall(after=int(value or 0)),
-    "delay": lambda value: Fault(delay=float(value or 1)),
+    "server_error": lambda value: server_error(_whole(value or "500")),
+    "cut": lambda value: cut(after=_whole(value or "0")),
+    "stall": lambda value: stall(after=_whole(value or "0")),
+    "delay": lambda value: Fault(delay=_number(value or "1")),
 }
 
 

@@ -147,6 +147,19 @@ def test_a_file_without_end_does_not_fill_the_memory(server, tmp_path, monkeypat
     assert "it is larger than 1 MiB" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("command", "said"), [("ask", "it is larger than 1 MiB"), ("chat", "a line of standard input is longer than 1 MiB")]
+)
+def test_standard_input_without_end_does_not_fill_the_memory(monkeypatch, capsys, command, said):
+    monkeypatch.setattr("aiclient.cli.asking.MOST", 1 << 20)
+    monkeypatch.setattr("aiclient.cli.chat.MOST", 1 << 20)
+    endless = io.StringIO("y" * (3 << 20))
+    monkeypatch.setattr(sys, "stdin", endless)
+    assert main([command, "-m", "mock"]) == 2
+    assert said in capsys.readouterr().err
+    assert endless.tell() == (1 << 20) + 1
+
+
 def test_a_module_that_ends_the_process_while_it_is_imported_is_said_to(server, module, tmp_path, capsys):
     (tmp_path / "cli_leaving.py").write_text("raise SystemExit(7)\n")
     assert ask(server, "Hi", "--tool", "cli_leaving:forecast") == 2
