@@ -10,7 +10,7 @@ from typing import Final
 
 from .clock import Clock
 from .ends import End
-from .errors import AIClientError, InvalidMessageError, InvalidRequestError, TimeoutError
+from .errors import AIClientError, InvalidMessageError, InvalidRequestError
 from .forks import after_fork
 from .gate import Alarm, Gate
 from .history import trimmed
@@ -69,21 +69,16 @@ class Conversation:
         return Turn(self, self._gate)
 
     async def _wait(self, clock: Clock, patience: float) -> None:
-        alarm = Alarm(clock)
+        said = (
+            f"other calls of this session took longer than {patience:.3g} s; one conversation is one call after "
+            "another: use another session, or raise max_wait="
+        )
+        alarm = Alarm(clock, said=said)
         alarm.set(clock.monotonic() + patience, "pool")
-        late = None
         try:
             await alarm.guard(self._gate.enter())
-        except TimeoutError:
-            late = TimeoutError(
-                f"other calls of this session took longer than {patience:.3g} s; one conversation is one call after "
-                "another: use another session, or raise max_wait=",
-                phase="pool",
-            )
         finally:
             alarm.stop()
-        if late is not None:
-            raise late
 
     def sent(self, system: tuple[Message, ...], new: tuple[Message, ...]) -> tuple[Message, ...]:
         """Return all that is sent: the system prompt, what was said before as far as it fits, and the new.

@@ -128,13 +128,16 @@ class Alarm:
     It interrupts the task that waits inside `guard` by cancelling it, and takes that cancellation back (as
     `asyncio.timeout` does); a cancellation that came from elsewhere as well goes through. When nobody waits it calls
     `unwatched` instead, and the next `guard` raises at once. Moving it later costs an assignment: the pending timer finds
-    out when it fires.
+    out when it fires. Where the limit is not one of `Timeouts`, `said` is what the error says in place of how to raise those.
     """
 
-    __slots__ = ("_at", "_clock", "_due", "_phase", "_task", "_timer", "_unwatched", "error")
+    __slots__ = ("_at", "_clock", "_due", "_phase", "_said", "_task", "_timer", "_unwatched", "error")
 
-    def __init__(self, clock: Clock = SYSTEM, unwatched: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, clock: Clock = SYSTEM, unwatched: Callable[[], None] | None = None, *, said: str | None = None
+    ) -> None:
         self._clock = clock
+        self._said = said
         self._unwatched = unwatched
         self._timer: Timer | None = None
         self._due = math.inf  # when the pending timer fires
@@ -171,7 +174,7 @@ class Alarm:
 
     def _expiry(self) -> TimeoutError:
         limit = "connect" if self._phase == "tls" else self._phase
-        hint = f"timed out (limit {self._phase!r}); give it longer with timeout=Timeouts({limit}=seconds)"
+        hint = self._said or f"timed out (limit {self._phase!r}); give it longer with timeout=Timeouts({limit}=seconds)"
         return TimeoutError(hint, phase=self._phase)
 
     def trip(self, error: AIClientError) -> None:

@@ -176,7 +176,7 @@ class _Run:
         )
         self._rounds: list[Round] = []
         self._made: Counter[str] = Counter()
-        self.alarm = Alarm(loop.clock)
+        self.alarm = Alarm(loop.clock, said=f"the run took longer than timeout={loop.timeout:g} seconds")
         self.alarm.set(loop.clock.monotonic() + loop.timeout, "total")
 
     def result(self, stopped: StopReason) -> RunResult:
@@ -228,26 +228,29 @@ class _Run:
         happened: asyncio.Queue[RunEvent | None] = asyncio.Queue()
         bench = self._loop.bench
 
-        async def use(call: ToolCall) -> ToolUse:
+        async def use(call: ToolCall) -> None:
             happened.put_nowait(RunEvent("tool_started", number, call=call))
             done = await bench.use(call, made=self._made[identity(call)])
             happened.put_nowait(RunEvent("tool_ended", number, use=done))
-            return done
+            ended.append(done)
 
         calls = response.message.tool_calls
+        ended: list[ToolUse] = []
+        places = {id(call): place for place, call in enumerate(calls)}
         self._made.update(identity(call) for call in calls)
         work = asyncio.ensure_future(bulk.map(use, calls, concurrency=self._loop.concurrency, on_error="raise"))
         work.add_done_callback(lambda _: happened.put_nowait(None))
         try:
             while (event := await self.alarm.guard(happened.get())) is not None:
                 yield event
-            uses = tuple(work.result().values)
+            work.result()
         finally:
             if not work.done():
                 work.cancel()
                 await uninterrupted(asyncio.wait((work,)))
-        self._rounds[-1] = evolve(self._rounds[-1], uses=uses)
-        self._tell(response, uses)
+            ended.sort(key=lambda use: places[id(use.call)])  # of a run that fails too: what they did is done
+            self._rounds[-1] = evolve(self._rounds[-1], uses=tuple(ended))
+        self._tell(response, ended)
 
     def _tell(self, response: ChatResponse, uses: Sequence[ToolUse]) -> None:
         """Put the results after the answer; a tool that had to be used once need not be used again."""

@@ -105,7 +105,7 @@ class Workbench:
 
     async def _called(self, tool: AnyTool, call: ToolCall) -> ToolUse:
         began = self._clock.monotonic()
-        alarm = Alarm(self._clock)
+        alarm = Alarm(self._clock, said=f"the tool {tool.name} took longer than tool_timeout={self._limit:g} seconds")
         alarm.set(began + self._limit, "total")
         attempts, most = 0, 1 + self._retries.get(tool.name, 0)
         try:

@@ -437,7 +437,10 @@ async def test_a_tool_that_takes_too_long_is_told_so():
 
     result, _ = await run([asks("sleep"), "Oh."], [sleep], tool_timeout=5, retries=3, clock=clock)
     assert (told(result), ended) == ([("timeout", "the tool took longer than 5 s")], [1])
-    assert result.uses[0].attempts == 1
+    assert (result.uses[0].attempts, str(result.uses[0].error)) == (
+        1,
+        "the tool sleep took longer than tool_timeout=5 seconds",
+    )
 
 
 async def test_the_whole_run_has_an_end_whatever_it_waits_for():
@@ -449,10 +452,30 @@ async def test_the_whole_run_has_an_end_whatever_it_waits_for():
         await clock.sleep(100)
         return "rested"
 
-    with pytest.raises(TimeoutError) as caught:
+    with pytest.raises(TimeoutError, match="the run took longer than timeout=7 seconds") as caught:
         await run([asks("sleep"), "Oh."], [sleep], timeout=7, tool_timeout=None, clock=clock)
     assert caught.value.phase == "total"
     assert len(caught.value.run.rounds) == 1
+
+
+async def test_the_tools_that_had_ended_are_in_a_run_that_failed():
+    clock = FakeClock()
+
+    @tool
+    async def hang() -> str:
+        """Hang."""
+        return await asyncio.Event().wait()
+
+    @tool
+    async def pay() -> str:
+        """Pay, and take long for it."""
+        clock.advance(8)
+        return "paid"
+
+    with pytest.raises(TimeoutError) as caught:
+        await run([asks("hang", "pay", "hour")], [hang, pay, hour], timeout=7, clock=clock)
+    assert [use.value for use in caught.value.run.uses] == ["paid", {"zone": "UTC", "hour": "12"}]
+    assert caught.value.run.messages[-1].role == "assistant"
 
 
 async def test_a_slow_answer_is_cut_by_the_time_of_the_run():
