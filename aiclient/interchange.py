@@ -31,7 +31,7 @@ def from_openai(messages: Iterable[Mapping[str, Any]]) -> tuple[Message, ...]:
     unknown field of a message is left out, and an AIClientWarning says so.
 
     Raises:
-        InvalidMessageError: One is not of the protocol; the text gives its index.
+        InvalidMessageError: One is not of the protocol, or its media is not valid base64; the text gives its index.
 
     Example:
         >>> [message.role for message in from_openai([{"role": "user", "content": "Hi"}])]
@@ -73,7 +73,7 @@ def from_anthropic(
     Blocks that are not known here are kept for Anthropic as they are, and left out, with a warning, of requests to others.
 
     Raises:
-        InvalidMessageError: One is not of the protocol; the text gives its index.
+        InvalidMessageError: One is not of the protocol, or its media is not valid base64; the text gives its index.
     """
     prompt = system if system is None or isinstance(system, str) else _listed(system)
     return anthropic_history.decode_messages(_listed(messages), prompt, "anthropic")

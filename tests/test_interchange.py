@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 import warnings
 from pathlib import Path
 
@@ -232,6 +233,26 @@ def test_what_is_no_list_is_refused(read, value):
         read(value)
 
 
+def user(**part):
+    return {"role": "user", "content": [part]}
+
+
+def shown(url):
+    return user(type="image_url", image_url={"url": url})
+
+
+def spoken(data):
+    return user(type="input_audio", input_audio={"data": data, "format": "wav"})
+
+
+def written(data):
+    return user(type="file", file={"file_data": data})
+
+
+def pictured(data):
+    return user(type="image", source={"type": "base64", "media_type": "image/png", "data": data})
+
+
 @pytest.mark.parametrize(
     ("read", "message", "problem"),
     [
@@ -241,6 +262,10 @@ def test_what_is_no_list_is_refused(read, value):
         (from_openai, {"role": "tool", "content": "x"}, r"messages\[1\]: .* needs the tool_call_id"),
         (from_openai, {"role": "function", "name": "f"}, r"messages\[1\]: no earlier message calls the function 'f'"),
         (from_openai, {"role": "assistant", "tool_calls": 5}, r"messages\[1\]: tool_calls of the answer is not a list"),
+        (from_openai, shown("data:image/png;base64,!!"), r"messages\[1\]: a data: URL is not valid base64"),
+        (from_openai, spoken("AAA"), r"messages\[1\]: the data of an input_audio is not valid base64"),
+        (from_openai, written("DATA:application/pdf;BASE64,AAA"), r"messages\[1\]: a data: URL is not valid base64"),
+        (from_anthropic, pictured("AAA"), r"messages\[1\]: the data of a source is not valid base64"),
         (from_anthropic, "x", r"messages\[1\]: an object is needed, not str"),
         (from_anthropic, {"role": "tool"}, r"messages\[1\]: role 'tool' is none of user"),
         (from_anthropic, {"role": "user"}, r"messages\[1\]: content must be a text or a list of blocks, not NoneType"),
@@ -250,6 +275,16 @@ def test_what_is_no_list_is_refused(read, value):
 def test_a_message_that_is_none_is_refused_with_its_place(read, message, problem):
     with pytest.raises(InvalidMessageError, match=problem):
         read([{"role": "user", "content": "Hi"}, message])
+
+
+@pytest.mark.parametrize("url", [URL, URL.replace("data:", "DATA:").replace("base64", "Base64")])
+def test_a_data_url_is_read_in_any_case(url):
+    assert from_openai([shown(url)])[0].parts == (ImagePart(data=PNG, media_type="image/png"),)
+
+
+@pytest.mark.parametrize("url", ["data:image/svg+xml,%3Csvg%3E", "https://a/b.png"])
+def test_another_url_stays_one(url):
+    assert from_openai([shown(url)])[0].parts == (ImagePart(url=url),)
 
 
 @pytest.mark.parametrize("write", [to_openai, to_anthropic])
@@ -289,12 +324,20 @@ def test_anything_at_all_is_read_or_refused(read, messages):
 # --- recorded requests ---
 
 
+ELIDED = re.compile(r"<elided base64 [^>]*>")
+"""What stands in the recordings in place of long media."""
+
+
+def in_base64(found):
+    return base64.b64encode(found[0].encode()).decode()
+
+
 def recorded(api):
     path = WIRE / f"{api}.jsonl.gz"
     if not path.is_file():
         pytest.skip(f"no recordings of {api} beside the project")
     with gzip.open(path, "rt", encoding="utf-8") as lines:
-        bodies = [json.loads(line)["request"].get("json") for line in lines]
+        bodies = [json.loads(ELIDED.sub(in_base64, line))["request"].get("json") for line in lines]
     found = [body for body in bodies if isinstance(body, dict) and isinstance(body.get("messages"), list)]
     return [body for body in found if all(isinstance(message, dict) for message in body["messages"])]
 

@@ -83,7 +83,9 @@ def _given(source: Json) -> dict[str, Any] | None:
     match source:
         case {"type": "base64", "media_type": str(media_type), "data": str(data)}:
             decoded = from_base64(data)
-            return None if decoded is None else {"data": decoded, "media_type": media_type}
+            if decoded is None:
+                raise InvalidMessageError("the data of a source is not valid base64")
+            return {"data": decoded, "media_type": media_type}
         case {"type": "text", "data": str(text)}:
             return {"data": text.encode("utf-8", "surrogatepass"), "media_type": "text/plain"}
         case {"type": "url", "url": str(url)}:

@@ -138,16 +138,26 @@ def _media(item: Json, origin: str) -> Part | None:
             return VideoPart(**_source(url), **own)
         case "input_audio", {"data": str(data), "format": str(form)} if form in _SOUND:
             sound = from_base64(data)
-            return None if sound is None else AudioPart(data=sound, media_type=_SOUND[form], **own)
+            if sound is None:
+                raise InvalidMessageError("the data of an input_audio is not valid base64")
+            return AudioPart(data=sound, media_type=_SOUND[form], **own)
         case "file", {"file_id": str(id_)}:
             return DocumentPart(file_id=id_, **own)
         case "file", {"file_data": str(data), **more}:
-            media_type, document = parted_url(data)
+            media_type, document = _parted(data)
             name = named(more.get("filename"))
             return None if document is None else DocumentPart(data=document, media_type=media_type, name=name, **own)
     return None
 
 
-def _source(url: str) -> dict[str, Any]:
+def _parted(url: str) -> tuple[str | None, bytes | None]:
+    """Return media type and bytes of a data: URL, nothing of any other; one that is broken no service could read."""
     media_type, data = parted_url(url)
+    if data is None and url[:5].lower() == "data:" and url.partition(",")[0].lower().endswith(";base64"):
+        raise InvalidMessageError("a data: URL is not valid base64")
+    return media_type, data
+
+
+def _source(url: str) -> dict[str, Any]:
+    media_type, data = _parted(url)
     return {"url": url} if data is None else {"data": data, "media_type": media_type}

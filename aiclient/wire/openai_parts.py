@@ -99,7 +99,7 @@ def data_url(data: bytes, media_type: str) -> str:
 def parted_url(url: str) -> tuple[str | None, bytes | None]:
     """Return media type and bytes of a data URL; nothing of any other URL."""
     head, comma, body = url.partition(",")
-    if not comma or not head.startswith("data:") or not head.endswith(";base64"):
+    if not comma or head[:5].lower() != "data:" or head[-7:].lower() != ";base64":
         return None, None
     data = from_base64(body)
     return (head[5:-7] or None, data) if data is not None else (None, None)
