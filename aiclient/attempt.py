@@ -21,7 +21,7 @@ from .layer import Layer, Layered
 from .prices.charges import charge
 from .provider import Middleware, Provider, ProviderInfo, observed
 from .request import AnyRequest, ChatRequest
-from .response import NO_USAGE, Attempt, ChatResponse, EmbeddingResponse
+from .response import NO_USAGE, Attempt, CallWarning, ChatResponse, EmbeddingResponse
 from .stream import ChatStream
 
 if TYPE_CHECKING:
@@ -195,7 +195,19 @@ class _Exchange:
             error.provider, error.model = error.provider or where.name, error.model or model
         if answer is None:
             return None
-        return evolve(answer, provider=answer.provider or where.name, model=model, cost=answer.cost or cost)
+        return evolve(
+            answer,
+            provider=answer.provider or where.name,
+            model=model,
+            cost=answer.cost or cost,
+            warnings=_warnings(answer, where.name),
+        )
+
+
+def _warnings(answer: ChatResponse | EmbeddingResponse, provider: str) -> tuple[CallWarning, ...]:
+    """Return the warnings of an answer, and of counts that cannot be: a provider of somebody's own may not have said so."""
+    usage = answer.usage
+    return tuple(dict.fromkeys((*answer.warnings, *usage.doubts(provider)))) if usage.untrusted else answer.warnings
 
 
 def _mark_short(error: BaseException | None) -> None:

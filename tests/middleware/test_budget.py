@@ -205,7 +205,8 @@ async def test_millionths_are_rounded_up():
 async def test_a_count_that_cannot_be_is_no_money_for_free(usage):
     budget, used = Budget(usd=10), Usage(**({"prompt_tokens": 5, "completion_tokens": 1} | usage))
     provider = chain([budget], MockProvider(ChatResponse(Message("assistant", "yes"), "stop", usage=used)))
-    assert (await chat(provider)).cost.estimated
+    response = await chat(provider)
+    assert (response.cost.estimated, [warning.code for warning in response.warnings]) == (True, ["usage_invalid"])
     assert sums(budget) == (1, 0)
 
 
