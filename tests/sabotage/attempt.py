@@ -39,8 +39,8 @@ SABOTAGE = [
     ),
     (
         "attempt.py",
-        "cost=answer.cost or cost)",
-        "cost=cost or answer.cost)",
+        "cost=answer.cost or cost,",
+        "cost=cost or answer.cost,",
         "tests/test_attempt.py::test_a_cost_that_a_provider_states_stays",
     ),
 ]
