@@ -58,9 +58,9 @@ class _Pump:
             await self.room
         self.room = None
 
-    def make_room(self) -> None:
-        if self.room is not None and not self.room.done():
-            self.room.set_result(None)
+    def make_room(self, room: asyncio.Future[None] | None) -> None:
+        if room is not None and not room.done():
+            room.set_result(None)
 
     def leave(self, job: Job[None]) -> None:
         """End the stream as its reader leaves: abandoned, as in async."""
@@ -69,7 +69,7 @@ class _Pump:
         self.leaving = True
         self.queue.clear()
         self.stream.leave()
-        self.make_room()
+        self.make_room(self.room)
         if self.stream.finished:  # after a finish reason, a moment for the usage
             asyncio.get_running_loop().call_later(READ_ON_SECONDS, job.cancel)
         else:
@@ -98,6 +98,8 @@ class Stream:
         self._thread = thread
         self._job = thread.job(pump.run(opening))
         self._pump = pump
+        self._told: asyncio.Future[None] | None = None
+        """The wait of the pump that it was last told to end."""
         try:
             self._job.launch()
             self._wait(pump)
@@ -136,8 +138,10 @@ class Stream:
             if not pump.queue and not pump.ended:
                 self._wait(pump)
         chunk = pump.queue.popleft()
-        if pump.room is not None and len(pump.queue) <= AHEAD // 2:
-            self._thread.loop().call_soon_threadsafe(pump.make_room)
+        room = pump.room
+        if room is not None and room is not self._told and len(pump.queue) <= AHEAD // 2:
+            self._told = room  # once for each wait: the loop may not hear of it before many more chunks are taken
+            self._thread.loop().call_soon_threadsafe(pump.make_room, room)
         if self._growing is not None:
             self._growing.see(chunk)
         return chunk
