@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from ..ends import interrupted
-from ..errors import BudgetExceededError
+from ..errors import BudgetExceededError, ConfigError
 from ..ledger.money import Amount
 
 if TYPE_CHECKING:
@@ -73,10 +73,18 @@ class Reach:
 
     def _outgrown(self, tokens: int) -> None:
         while tokens > self._most:
-            if self._firm or not self._ledger.extend(self._booking, self._price(self._step), self._clock.time()):
+            if self._firm or not self._ledger.extend(self._booking, self._more(), self._clock.time()):
                 raise interrupted(self._error())
             self._most += self._step
             self._room += self._step * self._each
+
+    def _more(self) -> Amount:
+        """Return what one more step may take."""
+        try:
+            return self._price(self._step)
+        except ConfigError as error:  # the price book failed
+            failure = interrupted(error)
+        raise failure
 
     def _error(self) -> BudgetExceededError:
         account = self._account

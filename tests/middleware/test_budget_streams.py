@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 
 import pytest
 
@@ -10,14 +11,14 @@ from aiclient import Ledger, Limit
 from aiclient.attempt import chain
 from aiclient.chunks import ChatStreamChunk, ToolCallDelta
 from aiclient.context import CallContext, Timeouts
-from aiclient.errors import BudgetExceededError, ServerError, StreamInterruptedError, outcome
+from aiclient.errors import BudgetExceededError, ConfigError, ServerError, StreamInterruptedError, outcome
 from aiclient.messages import Message
 from aiclient.middleware import Budget, CircuitBreaker, Fallback, Hedge, Retry, SingleFlight
 from aiclient.opening import collect
 from aiclient.pricing import DictPrices
 from aiclient.provider import opened
 from aiclient.request import ChatOptions, ChatRequest
-from aiclient.response import Usage
+from aiclient.response import Cost, Usage
 from aiclient.store import MemoryStore
 from aiclient.stream import ChatStream
 from aiclient.testutil.clock import FakeClock
@@ -211,6 +212,19 @@ async def test_where_the_length_was_only_guessed_a_stream_is_ended_when_no_more_
     text, error = await read(stream([budget], LONG, tokens=None))
     assert len(text) == 4 * 4096
     assert "outgrown the 4096 tokens" in str(error)
+
+
+async def test_a_price_book_that_fails_while_a_stream_is_read_ends_it_with_what_it_gave():
+    class Failing:
+        answers = iter([Cost(Decimal(5)), Cost(Decimal(5))])
+
+        def price(self, usage, info):
+            return next(self.answers)
+
+    request = ChatRequest([Message("user", "hi")])
+    provider = chain([Budget(usd=10)], MockProvider(LONG))
+    text, error = await read(opened(request, provider.chat_stream, CallContext(clock=FakeClock(), prices=Failing())))
+    assert (len(text), type(error.__cause__)) == (4 * 4096, ConfigError)
 
 
 async def test_a_ledger_in_a_store_reserves_no_more_while_a_stream_is_read():
