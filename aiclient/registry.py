@@ -14,10 +14,11 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import warnings
 from typing import Any, Final, cast
 
 from .composition import is_provider
-from .errors import ConfigError, InvalidModelError, InvalidProviderError
+from .errors import AIClientWarning, ConfigError, InvalidModelError, InvalidProviderError
 from .plugins import Factory, Names
 from .provider import Provider
 from .providers.services import RETIRED, SERVICES
@@ -135,6 +136,10 @@ def _has_credentials(name: str) -> bool:
         made = provider_for(name)
         made.validate_config()
     except ConfigError:
+        return False
+    except Exception as error:  # noqa: BLE001  # of others' code, which must not hide what else is there
+        words = f"the provider {name!r} cannot be made: {type(error).__name__}; it is left out"
+        warnings.warn(words, AIClientWarning, stacklevel=4)
         return False
     return getattr(getattr(made, "info", None), "scope", None) is not None
 

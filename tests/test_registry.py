@@ -7,7 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from aiclient import AIClientWarning, ConfigError, InvalidModelError, InvalidProviderError, provider_for, registry
+from aiclient import (
+    AIClientWarning,
+    Client,
+    ConfigError,
+    InvalidModelError,
+    InvalidProviderError,
+    provider_for,
+    registry,
+)
 from aiclient.config import schema
 from aiclient.layer import Layer
 from aiclient.plugins import Names
@@ -310,3 +318,42 @@ def test_a_package_that_cannot_be_imported_is_left_out_of_the_schema_with_a_warn
     with pytest.warns(AIClientWarning, match="'leaving' cannot be imported: SystemExit: 3; it is left out"):
         found = schema()
     assert "leaving" not in str(found) and "mistral" in str(found)
+
+
+class Picky:
+    """Of others: it refuses with an error of its own."""
+
+    def __init__(self, size: int = 0, **others: object) -> None:
+        raise ValueError(f"size {size} is too small")
+
+
+@pytest.fixture
+def picky():
+    registry.register("picky", Picky)
+    registry.middleware.register("picky", Picky)
+    yield
+    registry.unregister("picky")
+    registry.middleware.unregister("picky")
+
+
+@pytest.mark.usefixtures("picky")
+def test_a_provider_that_raises_when_it_is_made_hides_no_other(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789abcdef")
+    with pytest.warns(AIClientWarning, match="the provider 'picky' cannot be made: ValueError; it is left out"):
+        found = registry.available()
+    assert "openai" in found and "picky" not in found
+
+
+@pytest.mark.usefixtures("picky")
+@pytest.mark.parametrize(
+    ("config", "place"),
+    [
+        ({"model": "mock", "use": [{"picky": {"size": 3}}]}, "$.use[0].picky"),
+        ({"providers": {"a": {"provider": "picky", "size": 3}}}, "$.providers.a"),
+    ],
+)
+def test_what_a_class_of_others_refuses_is_said_by_its_place(config, place):
+    with pytest.raises(ConfigError) as caught:
+        Client.from_config(config, environ={})
+    assert f"{place}: cannot be made: ValueError: size" in str(caught.value)
+    assert caught.value.__cause__ is None

@@ -98,10 +98,14 @@ def _called(string: str, options: Mapping[str, Any], path: Path) -> Provider:
     """Make a provider; what its class refuses is said by path, without the values."""
     try:
         return _named(string, options)
-    except InvalidProviderError:
-        problem = "names no provider that is known"
+    except InvalidProviderError as error:
+        known = registry.split(string)[0] is not None  # then what stands behind the name is no provider
+        problem = error.message if known else "names no provider that is known"
     except ConfigError as error:
         problem = discreet(error.message, {name: value for name, value in options.items() if name != "name"})
+    except Exception as error:  # noqa: BLE001  # as `making` has it of layers
+        said = f"cannot be made: {type(error).__name__}: {error}"
+        problem = discreet(said, {name: value for name, value in options.items() if name != "name"})
     raise Unfit([(path, problem)])
 
 

@@ -141,6 +141,8 @@ def _called(factory: Callable[..., Any], positional: list[Any], named: Mapping[s
         problem = discreet(error.message, {**named, "": positional})
     except ImportError as error:
         problem = f"cannot be made: {error}"
+    except Exception as error:  # noqa: BLE001  # a class of others refuses options by whatever it likes to raise
+        problem = discreet(f"cannot be made: {type(error).__name__}: {error}", {**named, "": positional})
     else:
         if callable(made) or is_provider(made) or not path or path[-1] not in ("use", "each"):
             return made

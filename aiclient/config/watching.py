@@ -25,7 +25,7 @@ __all__ = ["Watcher", "watch"]
 
 _LOGGER: Final = logging.getLogger("aiclient.config")
 
-_Signature: TypeAlias = tuple[int, int, int] | None
+_Signature: TypeAlias = tuple[int, ...] | None
 
 
 class Watcher:
@@ -60,10 +60,13 @@ class Watcher:
             return False
         self._seen = signature
         before = self._core.config
+        failure: AIClientError
         try:
             await self._core.reload(self._path)
         except AIClientError as error:  # a bad file: the client goes on as it is
             failure = error
+        except Exception as error:  # noqa: BLE001  # of a layer of others, when it is put in: the watch goes on
+            failure = ConfigError(f"the layers cannot be put together: {type(error).__name__}: {error}")
         else:
             changed = self._core.config != before
             if changed:
@@ -125,7 +128,7 @@ def _signature(path: Path) -> _Signature:
         found = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
 
 
 def watch(

@@ -8,11 +8,13 @@ import json
 import logging
 import os
 import threading
+from types import SimpleNamespace
 
 import pytest
 
-from aiclient import AsyncClient, Client, ConfigError
+from aiclient import AsyncClient, Client, ConfigError, registry
 from aiclient.config import watch
+from aiclient.config.watching import _signature
 
 pytestmark = pytest.mark.anyio
 
@@ -61,6 +63,39 @@ async def test_what_says_the_same_in_other_words_is_not_told(client, file):
     await watcher.look()
     file.write('{"model":   "mock:first"}')
     assert (await watcher.look(), told) == (False, [])
+
+
+def test_a_change_that_keeps_size_and_time_is_seen_by_the_time_of_the_change_itself():
+    facts = {"st_mtime_ns": 1, "st_size": 2, "st_ino": 3}
+    before, after = (SimpleNamespace(stat=lambda at=at: SimpleNamespace(st_ctime_ns=at, **facts)) for at in (4, 5))
+    assert _signature(before) != _signature(after)
+
+
+class Odd:
+    """A layer of others, which cannot be put in."""
+
+    def __call__(self, provider):
+        raise RuntimeError("not here")
+
+
+@pytest.fixture
+def odd():
+    registry.middleware.register("odd", Odd)
+    yield
+    registry.middleware.unregister("odd")
+
+
+@pytest.mark.usefixtures("odd")
+async def test_a_layer_of_others_that_raises_ends_no_watch(client, file):
+    told = []
+    watcher = watch(client, file.path, on_error=told.append)
+    await watcher.look()
+    file.write({"model": "mock:x", "use": ["odd"]})
+    looks = [await watcher.look()]
+    file.write({"model": "mock:second"})
+    looks += [await watcher.look()]
+    assert (looks, model(client)) == ([False, True], "second")
+    assert [str(error) for error in told] == ["the layers cannot be put together: RuntimeError: not here"]
 
 
 @pytest.mark.parametrize("bad", ['{"model": ', '{"mdel": "x"}', ""])
