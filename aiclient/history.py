@@ -18,7 +18,7 @@ from .messages import Message
 from .records import VERSION
 from .request import ChatRequest
 from .tokens import TokenCounter, estimate
-from .turns import inseparable
+from .turns import checked, inseparable
 
 __all__ = ["load", "save", "trimmed"]
 
@@ -49,6 +49,7 @@ def trimmed(
         counter: Counts the input tokens of a request; it is asked once for each group of messages.
 
     Raises:
+        InvalidMessageError: One of them is no Message.
         InvalidRequestError: A limit is not a whole number of at least 1, or what must stay does not fit.
 
     Example:
@@ -59,7 +60,7 @@ def trimmed(
     for name, limit in (("max_tokens", max_tokens), ("max_messages", max_messages)):
         if limit is not None and (type(limit) is not int or limit < 1):
             raise InvalidRequestError(f"{name}={limit!r} must be a whole number of at least 1, or None for no limit")
-    groups = list(inseparable(tuple(messages)))
+    groups = list(inseparable(checked(messages)))
     sizes = [(counter(ChatRequest(group)) if max_tokens is not None else 0, len(group)) for group in groups]
     tokens, count = (sum(column) for column in zip(*sizes, strict=True)) if sizes else (0, 0)
     kept = [True] * len(groups)
@@ -102,10 +103,15 @@ def save(messages: Iterable[Message], path: str | Path) -> None:
     It holds everything that was said, media and a vendor's sealed data included. Only its owner may read it.
 
     Raises:
+        InvalidMessageError: One of them is no Message.
         OSError: It cannot be written; a file that was there is as before.
     """
     path = Path(path)
-    record = {"aiclient": VERSION, "type": "Conversation", "messages": [message.to_dict() for message in messages]}
+    record = {
+        "aiclient": VERSION,
+        "type": "Conversation",
+        "messages": [message.to_dict() for message in checked(messages)],
+    }
     if "\0" in str(path):  # Python's own words for it are of no use, and are no OSError
         raise OSError(errno.EINVAL, "no path holds a zero byte", str(path))
     text = json.dumps(record, indent=1)  # in ASCII: models write halves of characters, which UTF-8 has no form for

@@ -12,6 +12,7 @@ from typing import Any
 
 from .errors import AIClientWarning, InvalidMessageError
 from .messages import Message
+from .turns import checked
 from .wire import anthropic_history, openai_history
 from .wire.anthropic_facts import claude
 from .wire.anthropic_messages import encode_messages
@@ -60,7 +61,7 @@ def to_openai(messages: Iterable[Message], *, strict: bool = False) -> list[Json
         UnsupportedFeatureError: The last messages hold something that the protocol cannot carry.
     """
     notes = Notes("openai", strict=strict)
-    encoded = MessageEncoder(OPENAI, "openai", notes).encode(_messages(messages))
+    encoded = MessageEncoder(OPENAI, "openai", notes).encode(checked(messages))
     _warn(warning.message for warning in notes.taken())
     return encoded
 
@@ -93,7 +94,7 @@ def to_anthropic(
         UnsupportedFeatureError: The last messages hold something that the protocol cannot carry.
     """
     notes = Notes("anthropic", strict=strict)
-    encoded = encode_messages(_messages(messages), claude(model), "anthropic", notes)
+    encoded = encode_messages(checked(messages), claude(model), "anthropic", notes)
     _warn(warning.message for warning in notes.taken())
     return encoded
 
@@ -102,14 +103,6 @@ def _listed(value: Any) -> list[Any]:
     if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
         raise InvalidMessageError(f"a list of dicts is needed, not {type(value).__name__}")
     return list(value)
-
-
-def _messages(messages: Iterable[Message]) -> list[Message]:
-    found = list(messages)
-    for index, message in enumerate(found):
-        if not isinstance(message, Message):
-            raise InvalidMessageError(f"messages[{index}] is {type(message).__name__}, not a Message")
-    return found
 
 
 def _warn(words: Iterable[str]) -> None:

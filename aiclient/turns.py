@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from .errors import InvalidMessageError
@@ -12,7 +12,23 @@ if TYPE_CHECKING:
     from .messages import Content
     from .response import ChatResponse
 
-__all__ = ["inseparable", "said_after"]
+__all__ = ["checked", "inseparable", "said_after"]
+
+
+def checked(messages: Iterable[Message]) -> tuple[Message, ...]:
+    """Return the messages of a conversation.
+
+    Raises:
+        InvalidMessageError: One is none; the text gives its index.
+    """
+    given: object = messages
+    if not isinstance(given, Iterable):
+        raise InvalidMessageError(f"a list of messages is needed, not {type(given).__name__}")
+    found = tuple(messages)
+    for index, message in enumerate(found):
+        if not isinstance(message, Message):
+            raise InvalidMessageError(f"messages[{index}] is {type(message).__name__}, not a Message")
+    return found
 
 
 def said_after(response: ChatResponse, content: Sequence[Content]) -> tuple[Message, ...]:

@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiclient import ChatRequest, ImagePart, InvalidRequestError, Message, StoreError, ToolCall, history
+from aiclient import (
+    ChatRequest,
+    ImagePart,
+    InvalidMessageError,
+    InvalidRequestError,
+    Message,
+    StoreError,
+    ToolCall,
+    history,
+)
 from aiclient.request import check
 from aiclient.tokens import estimate
 from aiclient.turns import inseparable
@@ -149,6 +158,19 @@ def test_a_conversation_is_loaded_as_it_was_saved(tmp_path):
     assert history.load(tmp_path / "talk.json") == talk
 
 
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [([{"role": "user", "content": "Hi"}], "0. is dict, not a Message"), (Message("user", "Hi"), "list of messages")],
+    ids=["dicts", "one message"],
+)
+def test_what_is_no_conversation_is_neither_saved_nor_trimmed(tmp_path, given, problem):
+    with pytest.raises(InvalidMessageError, match=problem):
+        history.save(given, tmp_path / "talk.json")
+    with pytest.raises(InvalidMessageError, match=problem):
+        history.trimmed(given)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_only_the_owner_may_read_what_was_said_and_no_draft_is_left(tmp_path):
     history.save([user("old")], tmp_path / "talk.json")
     history.save([user("secret")], tmp_path / "talk.json")
@@ -158,7 +180,7 @@ def test_only_the_owner_may_read_what_was_said_and_no_draft_is_left(tmp_path):
 
 def test_a_conversation_that_cannot_be_saved_leaves_the_old_file_and_no_draft(tmp_path):
     history.save([user("old")], tmp_path / "talk.json")
-    with pytest.raises(AttributeError):
+    with pytest.raises(InvalidMessageError, match="messages.1. is str"):
         history.save([user("new"), "no message"], tmp_path / "talk.json")
     (tmp_path / "folder").mkdir()
     with pytest.raises(OSError, match="folder"):
