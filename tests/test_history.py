@@ -180,7 +180,7 @@ def test_only_the_owner_may_read_what_was_said_and_no_draft_is_left(tmp_path):
 
 def test_a_conversation_that_cannot_be_saved_leaves_the_old_file_and_no_draft(tmp_path):
     history.save([user("old")], tmp_path / "talk.json")
-    with pytest.raises(InvalidMessageError, match="messages.1. is str"):
+    with pytest.raises(InvalidMessageError, match=r"messages\[1\] is str"):
         history.save([user("new"), "no message"], tmp_path / "talk.json")
     (tmp_path / "folder").mkdir()
     with pytest.raises(OSError, match="folder"):
