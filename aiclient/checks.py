@@ -152,9 +152,12 @@ class _Limits:
         alarm.set(self.clock.monotonic() + self.seconds, "total")
         try:
             return await alarm.guard(work())
+        except asyncio.CancelledError as error:
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
+            said = type(error).__name__  # of something that the check waited for; nobody has cancelled this
         except Exception as error:  # noqa: BLE001  # a check that crashes has failed, and says so in the report
-            late = alarm.error is error
-            said = f"no result within {self.seconds:g} s" if late else _words(error)
+            said = f"no result within {self.seconds:g} s" if alarm.error is error else _words(error)
         finally:
             alarm.stop()
         return _failed(result, said)
@@ -170,9 +173,8 @@ def _failed(result: CheckResult, *errors: str) -> CheckResult:
 
 
 def _doubted(result: CheckResult, message: str, *warnings: str) -> CheckResult:
-    return evolve(
-        result, message="; ".join((message, *warnings)) if message else "; ".join(warnings), warnings=warnings
-    )
+    said = (message, *warnings) if message else warnings
+    return evolve(result, message="; ".join(said), warnings=warnings)
 
 
 # --- a service ---
@@ -294,6 +296,5 @@ def _judged(result: CheckResult, found: object) -> CheckResult:
         return _failed(result, clean(found, limit=_LONGEST))
     if found is False:
         return _failed(result, "it found something wrong")
-    return _failed(
-        result, f"it returned {type(found).__name__}: a check returns None, True, False, a text or a CheckResult"
-    )
+    returned = f"it returned {type(found).__name__}"
+    return _failed(result, f"{returned}: a check returns None, True, False, a text or a CheckResult")

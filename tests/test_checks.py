@@ -332,6 +332,16 @@ async def test_a_plain_check_holds_nobody_up_and_is_given_up_when_its_time_is_ov
     assert (failed.name, failed.message) == ("blocks", "no result within 3 s")
 
 
+async def test_what_a_check_waited_for_being_cancelled_is_its_result_and_cancels_nobody():
+    async def waits():
+        future = asyncio.get_running_loop().create_future()
+        future.cancel()
+        await future
+
+    (result,) = (await check(Service(), extra=[waits])).failed
+    assert (result.name, result.errors) == ("waits", ("CancelledError",))
+
+
 async def test_an_object_with_an_async_call_is_a_check_too():
     class Disk:
         async def __call__(self):
