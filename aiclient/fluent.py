@@ -55,7 +55,8 @@ class Fluent:
 
     def user(self, content: Content = None, *parts: Content) -> Self:
         """Begin a user message of text, parts (images, ...), or both."""
-        return self._say("user", [part for item in (content, *parts) for part in content_parts(item)])
+        said = [part for item in (content, *parts) for part in content_parts(item)] if parts else content
+        return self._say("user", said)
 
     def assistant(self, content: Content = None, *, tool_calls: Iterable[ToolCall] = ()) -> Self:
         """Add what the model said earlier."""

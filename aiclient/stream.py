@@ -87,10 +87,8 @@ class ChatStream:
             chunk = self._kept.popleft()
         elif self._end is not None:
             self._refuse_reading_on()
-        elif (at_hand := self._at_hand()) is None:
-            chunk = await self._pull()
         else:
-            chunk = at_hand
+            chunk = self._at_hand() or await self._pull()
         refused: AIClientError | None
         if self._see:
             try:
@@ -299,19 +297,16 @@ class ChatStream:
         except Exception as error:  # noqa: BLE001  # a bug in a source must release its connection too; raised below
             failure = error
         else:
-            self._receive(chunk)
+            self._busy = False
+            if self._limits is not None:
+                self._alarm.set(self._limits.ends, self._limits.phase)
+            self._account(chunk)
             if chunk.last:
                 await self._end_source()
             return chunk
         if self._committed and isinstance(failure, AIClientError) and not self._worded(failure):
             failure = interrupted(failure)
         return await self._fail(failure)
-
-    def _receive(self, chunk: ChatStreamChunk) -> None:
-        self._busy = False
-        if self._limits is not None:
-            self._alarm.set(self._limits.ends, self._limits.phase)
-        self._account(chunk)
 
     def _account(self, chunk: ChatStreamChunk) -> None:
         self._fold.add(chunk)

@@ -73,26 +73,24 @@ class ChunkSource:
                 raise self._sign(self._failure).with_traceback(None)  # the decoder's frames hold what was read
             if self._over:
                 raise StopAsyncIteration
-            await self._read()
+            try:
+                self._chunks = iter(self._decoder.feed(await self._body.__anext__()))
+            except StopAsyncIteration:
+                self._end(None)
+            except AIClientError as error:
+                self._end(error)
+            else:
+                self._failure = self._decoder.failure
+                if self._decoder.done:
+                    self._body.done = self._over = True
         return chunk
 
-    async def _read(self) -> None:
-        """Read once. What fails is kept until the chunks before it are handed out."""
-        decoder = self._decoder
-        try:
-            chunks = decoder.feed(await self._body.__anext__())
-        except StopAsyncIteration:
-            chunks = decoder.end()
-            self._over = True
-        except AIClientError as error:
-            # A connection that breaks after the last finish reason has lost nothing but the goodbye.
-            chunks = decoder.end()
-            self._failure = None if decoder.done else error
-            self._over = True
-        self._chunks = iter(chunks)
-        self._failure = self._failure or decoder.failure
-        if decoder.done and not self._over:
-            self._body.done = self._over = True
+    def _end(self, failure: AIClientError | None) -> None:
+        """Take the end of the body; what fails is kept until the chunks before it are handed out."""
+        self._over = True
+        self._chunks = iter(self._decoder.end())
+        # A connection that breaks after the last finish reason has lost nothing but the goodbye.
+        self._failure = (None if self._decoder.done else failure) or self._decoder.failure
 
     async def aclose(self) -> None:
         """Release the connection."""

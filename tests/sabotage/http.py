@@ -183,8 +183,8 @@ SABOTAGE = [
     ),
     (
         "providers/_source.py",
-        "            self._failure = None if decoder.done else error\n",
-        "            self._failure = None\n",
+        "(None if self._decoder.done else failure)",
+        "None",
         "tests/faults/test_cuts.py::test_a_stream_that_is_cut_is_tried_again_before_its_output_and_never_after",
     ),
     (
