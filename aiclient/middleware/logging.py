@@ -168,7 +168,7 @@ class _Record:
         fields: dict[str, Any] = {
             "operation": self._operation,
             "provider": (answer and answer.provider) or getattr(error, "provider", None) or self._provider,
-            "model": (answer and answer.model) or getattr(error, "model", None) or request.model,
+            "model": _named((answer and answer.model) or getattr(error, "model", None) or request.model),
             "messages": len(request.messages) if isinstance(request, ChatRequest) else len(request.input),
             "outcome": end.outcome,
             "duration_ms": _ms(context.clock.monotonic() - self._began),
@@ -219,7 +219,7 @@ def _of_event(event: CallEvent) -> dict[str, Any]:
 def _of_attempt(attempt: Attempt) -> dict[str, Any]:
     return {
         "provider": attempt.provider,
-        "model": attempt.model,
+        "model": _named(attempt.model),
         "attempt": attempt.number,
         "outcome": attempt.outcome,
         "category": attempt.category,
@@ -245,6 +245,11 @@ def _of_usage(usage: Usage, cost: Cost | None) -> dict[str, Any]:
         "cost": None if cost is None else float(cost),
         "cost_estimated": None if cost is None else cost.estimated or None,
     }
+
+
+def _named(model: str | None) -> str | None:
+    """Return the name of a model as a record may hold it: the service gave it, and may have put anything there."""
+    return model and clean(model, limit=128)
 
 
 def _tags(tags: Mapping[str, str]) -> dict[str, str]:

@@ -30,6 +30,7 @@ from aiclient.opening import collect
 from aiclient.pricing import DictPrices
 from aiclient.provider import opened
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest
+from aiclient.response import ChatResponse
 from aiclient.stream import ChatStream
 from aiclient.testutil.mock import MockProvider
 
@@ -475,6 +476,15 @@ async def test_a_handler_that_raises_fails_no_call_and_is_told_of_once(collected
         printed
         == "aiclient: a handler of the logger aiclient.tests.calls raised OSError; records are lost, calls go on\n"
     )
+
+
+async def test_a_model_that_repeats_a_key_is_masked_and_a_long_one_cut(collected):
+    answers = [ChatResponse(Message("assistant", "hi"), model=name) for name in (f"model {KEY}", "m" * 500)]
+    provider = Logging(logger=collected.logger)(chain([], MockProvider(answers)))
+    await chat(provider)
+    await chat(provider)
+    named = [record.aiclient["model"] for record in collected.records]
+    assert named == ["model ***"] * 2 + ["m" * 128 + "... (372 more characters)"] * 2
 
 
 async def test_an_odd_identifier_from_a_provider_of_ones_own_costs_the_fields_and_not_the_answer(collected, capsys):
