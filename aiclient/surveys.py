@@ -16,7 +16,7 @@ from .errors import ConfigError, UnsupportedFeatureError, outcome
 from .gate import Alarm
 from .layer import Layer, Layered
 from .provider import Provider
-from .statuses import Standing, Status, standing_of
+from .statuses import ServiceStatus, Standing, Status, standing_of
 
 __all__ = ["survey"]
 
@@ -44,17 +44,7 @@ async def survey(provider: Provider, *, ask: bool, seconds: float, clock: Clock,
             for service in found:
                 group.create_task(service.ask(seconds, clock))
     now = clock.time()
-    services = tuple(
-        standing_of(
-            service.key.provider,
-            models=service.models,
-            origin=service.key.origin,
-            health=service.health,
-            details=service.reports(),
-            now=now,
-        )
-        for service in found
-    )
+    services = tuple(service.standing(service.reports(), now) for service in found)
     well = sum(service.ok for service in services)
     state: Standing = "ok" if well == len(services) else "degraded" if well else "down"
     return Status(state=state, taken_at=datetime.fromtimestamp(now, UTC), in_flight=in_flight, services=services)
@@ -70,13 +60,28 @@ class _Service:
     layers: list[Layer] = field(factory=list)
     health: Health | None = None
 
+    def standing(self, details: Mapping[str, Sequence[Mapping[str, Any]]], now: float) -> ServiceStatus:
+        """Sum up what is known of it."""
+        return standing_of(
+            self.key.provider,
+            models=self.models,
+            origin=self.key.origin,
+            health=self.health,
+            details=details,
+            now=now,
+        )
+
     def reports(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         """Collect what the layers know, outermost first; one that fails says so, and keeps none of the others quiet."""
         sections: dict[str, list[Mapping[str, Any]]] = {}
         for layer in self.layers:
             if isinstance(layer, Reports):
                 try:
-                    for section, entries in layer.report(self.key).items():
+                    said = layer.report(self.key)
+                    self.standing(
+                        said, 0.0
+                    )  # under a name of ours it may say something else, which cannot be summed up
+                    for section, entries in said.items():
                         sections.setdefault(section, []).extend(entries)
                 except Exception as error:  # noqa: BLE001  # a status page must not fall with one layer; it is shown there
                     failed = {"layer": type(layer).__name__, "error": type(error).__name__}

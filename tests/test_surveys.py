@@ -192,6 +192,24 @@ async def test_a_layer_that_cannot_say_keeps_no_other_quiet():
     assert service.details["notes"][0]["what"] == "hello"
 
 
+class Misplaced(Says):
+    """Reports its own things under a name of the library's."""
+
+    def report(self, service):
+        return self.what
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"breaker": ["open"]}, {"spend": [{"usd": "5 USD"}]}, {"metrics": [{"duration": {"count": "many"}}]}],
+)
+async def test_what_a_layer_says_under_a_name_of_ours_and_cannot_be_read_keeps_no_other_quiet(said):
+    client = AsyncClient(MockProvider()).use(Misplaced(said), Says("hello"))
+    (service,) = (await client.status()).services
+    assert [failed["layer"] for failed in service.details["errors"]] == ["Misplaced"]
+    assert service.details["notes"][0]["what"] == "hello" and service.ok
+
+
 async def test_calls_under_way_are_counted():
     async def slow(_):
         await asyncio.get_running_loop().create_future()
