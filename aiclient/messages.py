@@ -116,7 +116,8 @@ class Message(Record):
         unknown = set(data) - {"role", "content", "name", "tool_call_id"}
         if unknown:
             raise InvalidMessageError(
-                f"a message dict takes role, content, name and tool_call_id; got also {sorted(unknown)}"
+                f"a message dict takes role, content, name and tool_call_id; got also {sorted(map(str, unknown))}"
+                "; the messages of other SDKs are read by aiclient.interchange.from_openai and from_anthropic"
             )
         return cls(data["role"], data.get("content"), data.get("name"), tool_call_id=data.get("tool_call_id"))
 

@@ -66,6 +66,10 @@ class TextPart(_Sourced):
     text: str
     citations: tuple[Citation, ...] = ()
 
+    def __attrs_post_init__(self) -> None:
+        """Refuse what is no text."""
+        check_text("TextPart", "text", self.text, needed=True)
+
 
 @frozen(repr=False)
 class RefusalPart(_Sourced):
@@ -162,6 +166,11 @@ class ToolCall(_Sourced):
     arguments: str = ""
     kind: Literal["function", "custom"] = "function"
     """`custom` tools take free text; their `arguments` are not JSON."""
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what is no text, such as arguments that were decoded already."""
+        for name in ("id", "name", "arguments"):
+            check_text("ToolCall", name, getattr(self, name), needed=True)
 
     @property
     def parsed(self) -> dict[str, Any] | None:
@@ -265,5 +274,6 @@ def content_parts(content: Content) -> tuple[Any, ...]:
     parts = tuple(TextPart(item) if isinstance(item, str) else item for item in content)
     for index, part in enumerate(parts):
         if not isinstance(part, _PARTS):
-            raise InvalidMessageError(f"content[{index}] is {type(part).__name__}, which is not a part")
+            more = "; the messages of other SDKs are read by aiclient.interchange" if isinstance(part, Mapping) else ""
+            raise InvalidMessageError(f"content[{index}] is {type(part).__name__}, which is not a part{more}")
     return parts

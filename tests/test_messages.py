@@ -192,6 +192,20 @@ def test_a_part_carries_its_vendor_s_own_data():
     assert OpaquePart("anthropic", {"type": "new"}).data == {"type": "new"}
 
 
+@pytest.mark.parametrize(
+    ("kind", "given", "problem"),
+    [
+        (ToolCall, ("c", "weather", {"city": "Bonn"}), "ToolCall: arguments must be a text, not dict"),
+        (ToolCall, (None, "weather"), "ToolCall: id must be a text, not NoneType"),
+        (ToolCall, ("c", 3), "ToolCall: name must be a text, not int"),
+        (TextPart, (None,), "TextPart: text must be a text, not NoneType"),
+    ],
+)
+def test_a_part_of_what_is_no_text_is_refused(kind, given, problem):
+    with pytest.raises(InvalidMessageError, match=problem):
+        kind(*given)
+
+
 def test_a_message_can_be_made_of_a_dict():
     assert Message.of_dict({"role": "user", "content": "hi", "name": "Ada"}) == Message("user", "hi", "Ada")
     assert Message.of_dict({"role": "tool", "content": "x", "tool_call_id": "c1"}).tool_call_id == "c1"
@@ -204,8 +218,14 @@ def test_a_message_can_be_made_of_a_dict():
         ({"content": "hi"}, "a message needs a role"),
         ({"role": "bot"}, "role 'bot' is none of"),
         ({"role": "user", "parts": [], "mood": 1}, r"got also \['mood', 'parts'\]"),
+        ({"role": "user", 1: 2, "mood": 1}, r"got also \['1', 'mood'\]"),
+        ({"role": "assistant", "tool_calls": []}, r"read by aiclient\.interchange\.from_openai"),
+        (
+            {"role": "user", "content": [{"type": "text", "text": "hi"}]},
+            r"not a part; .* read by aiclient\.interchange",
+        ),
     ],
-    ids=["text", "no-role", "other-role", "unknown-keys"],
+    ids=["text", "no-role", "other-role", "unknown-keys", "mixed-keys", "sdk-calls", "sdk-parts"],
 )
 def test_another_dict_is_refused_as_a_message(data, words):
     with pytest.raises(InvalidMessageError, match=words):

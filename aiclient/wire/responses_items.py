@@ -64,6 +64,7 @@ class ItemEncoder:
         self._out: list[Json] = []
         self._calls: dict[str, ToolCall] = {}  # by the id in the messages: the last call of this id
         self._ids: dict[str, str] = {}  # by the id in the messages: the id that is sent
+        self._waiting: dict[str, list[str]] = {}  # the same, of calls without a result
         self._taken: set[str] = set()
 
     def encode(self, messages: Sequence[Message]) -> list[Json]:
@@ -151,7 +152,7 @@ class ItemEncoder:
             output = f"Error: {text}" if text is not None else [{"type": "input_text", "text": "Error:"}, *content]
         return {
             "type": _OUTPUTS[call.kind if call is not None else "function"],
-            "call_id": self._ids.get(result.tool_call_id, result.tool_call_id),
+            "call_id": self._id_of_result(result.tool_call_id),
             "output": output,
             **self._own(result),
         }
@@ -240,7 +241,13 @@ class ItemEncoder:
             id_ = f"{stem[: _LONGEST_ID - 8]}_{number}"
         self._taken.add(id_)
         self._ids[call.id], self._calls[call.id] = id_, call
+        self._waiting.setdefault(call.id, []).append(id_)
         return id_
+
+    def _id_of_result(self, id_: str) -> str:
+        """Return the id of the first call that came with `id_` and has no result yet; if all have one, of the latest."""
+        waiting = self._waiting.get(id_)
+        return waiting.pop(0) if waiting else self._ids.get(id_, id_)
 
     # --- provenance ---
 

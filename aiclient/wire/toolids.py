@@ -25,6 +25,7 @@ class ToolIds:
         self._longest = longest
         self._given: set[str] = set()
         self._now: dict[str, str] = {}
+        self._waiting: dict[str, list[str]] = {}
 
     def of_call(self, id_: str) -> str:
         """Return the id for a call: services that mint ids by number use the same ones in every turn."""
@@ -34,10 +35,13 @@ class ToolIds:
             fitting = self._another(id_, number)
         self._given.add(fitting)
         self._now[id_] = fitting
+        self._waiting.setdefault(id_, []).append(fitting)
         return fitting
 
     def of_result(self, id_: str) -> str:
-        """Return the id of the latest call that came with `id_`."""
+        """Return the id of the first call that came with `id_` and has no result yet; if all have one, of the latest."""
+        if waiting := self._waiting.get(id_):
+            return waiting.pop(0)
         return self._now.get(id_) or self._fitting(id_)
 
     def _another(self, id_: str, number: int) -> str:

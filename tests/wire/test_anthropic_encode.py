@@ -262,6 +262,12 @@ def test_foreign_ids_are_rewritten_and_their_results_follow():
     assert [block["tool_use_id"] for block in found[2]["content"]] == ["functions_weather_0", "functions_weather_0_2"]
 
 
+def test_two_calls_of_one_id_have_each_their_result():
+    found = turns(*loop(ToolCall("c", "x"), ToolCall("c", "x")))
+    assert [block["id"] for block in found[1]["content"]] == ["c", "c_2"]
+    assert [block["tool_use_id"] for block in found[2]["content"]] == ["c", "c_2"]
+
+
 def test_ids_that_come_again_in_a_later_turn_are_told_apart():
     found = turns(*loop(ToolCall("call_0", "x")), *loop(ToolCall("call_0", "x"))[1:])
     assert [found[index]["content"][0].get("id") for index in (1, 3)] == ["call_0", "call_0_2"]

@@ -305,6 +305,12 @@ def test_an_id_that_comes_again_is_another_one():
     assert ids == ["call_0", "call_0", "call_0_2", "call_0_2", "call_0_3", "call_0_3"]
 
 
+def test_two_calls_of_one_id_have_each_their_result():
+    calls = Message("assistant", [ToolCall("c", "weather", "{}"), ToolCall("c", "weather", "{}")])
+    results = Message("tool", [call.result("x") for call in calls.tool_calls])
+    assert [item["call_id"] for item in items(calls, results)] == ["c", "c_2", "c", "c_2"]
+
+
 def test_results_of_the_services_own_tools_are_items():
     shot = {"type": "computer_call_output", "call_id": "c9", "output": {"type": "computer_screenshot"}}
     assert items(Message("user", [OpaquePart("openai", shot), "go on"])) == [shot, {"role": "user", "content": "go on"}]
