@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from .. import registry
@@ -15,6 +15,7 @@ __all__ = ["reference", "schema"]
 
 _DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 _DEFS: Final = "#/$defs/"
+_SAYS_PROVIDER: Final[Json] = {"properties": {"provider": {"type": "string"}}, "required": ["provider"]}
 
 
 def schema() -> dict[str, Any]:
@@ -28,17 +29,17 @@ def schema() -> dict[str, Any]:
         >>> sorted(schema()["properties"])[:3]
         ['aliases', 'budgets', 'cache']
     """
-    whole = {
-        "$schema": _DRAFT,
-        "title": "aiclient configuration",
-        **root().schema(),
-        "$defs": {
-            "layer": LAYER.schema(),
-            "provider": {"anyOf": [{"type": "string"}, _entry()]},
-            "profile": _profile(),
-        },
+    forms = _forms()
+    whole = root().schema()
+    of_entries = next(part for part in whole["properties"]["providers"]["anyOf"] if "additionalProperties" in part)
+    of_entries["properties"] = {name: _named(key) for key, (names, _) in forms.items() for name in names}
+    definitions = {
+        "layer": LAYER.schema(),
+        "provider": {"anyOf": [{"type": "string"}, _entry(forms)]},
+        "profile": _profile(),
+        **{key: form for key, (_, form) in forms.items()},
     }
-    return _hoisted(whole)
+    return _hoisted({"$schema": _DRAFT, "title": "aiclient configuration", **whole, "$defs": definitions})
 
 
 def _profile() -> Json:
@@ -52,23 +53,33 @@ def _profile() -> Json:
     return whole
 
 
-def _entry() -> Json:
-    """Return the schema of an entry of `providers`: what it may hold depends on which it is of."""
-    cases: dict[str, tuple[list[str], Json]] = {}
+def _forms() -> dict[str, tuple[list[str], Json]]:
+    """Return what an entry may hold, by the name of its definition, with the providers of which it may: many are alike."""
+    cases: dict[str, tuple[str, list[str], Json]] = {}
     for name in registry.providers.usable():
         form = entry_form(name).schema()
-        cases.setdefault(json.dumps(form, sort_keys=True), ([], form))[0].append(name)
+        cases.setdefault(json.dumps(form, sort_keys=True), (f"{name}-entry", [], form))[1].append(name)
+    return {key: (names, form) for key, names, form in cases.values()}
+
+
+def _entry(forms: Mapping[str, tuple[list[str], Json]]) -> Json:
+    """Return the schema of an entry of `providers`: what it may hold depends on which it is of."""
     rules = [
-        {
-            "if": {
-                "properties": {"provider": {"type": "string", "pattern": f"^({'|'.join(names)})([:/].*)?$"}},
-                "required": ["provider"],
-            },
-            "then": form,
-        }
-        for names, form in cases.values()
+        {"if": {"properties": {key: _of(names)}, "required": [key], **unless}, "then": {"$ref": f"{_DEFS}{form}"}}
+        for form, (names, _) in forms.items()
+        for key, unless in (("provider", {}), ("model", {"not": _SAYS_PROVIDER}))
     ]
     return {"type": "object", "allOf": rules}
+
+
+def _of(names: Iterable[str]) -> Json:
+    return {"type": "string", "pattern": f"^({'|'.join(names)})([:/].*)?$"}
+
+
+def _named(form: str) -> Json:
+    """Return the schema of an entry that has the name of a provider: it is of that, unless it says another."""
+    rules = {"if": _SAYS_PROVIDER, "then": {"$ref": f"{_DEFS}provider"}, "else": {"$ref": f"{_DEFS}{form}"}}
+    return {"anyOf": [{"type": "string"}, {"type": "object", **rules}]}
 
 
 def _hoisted(whole: Json) -> Json:

@@ -46,6 +46,17 @@ GOOD = [
     {"providers": {"a": {"provider": "openai", "limits": {"max_body": None}}, "mock": {"provider": None}}},
     {"cache": {"store": {"memory": True}}},
     {
+        "providers": {
+            "mock": {"reply": "x"},
+            "openai": {"provider": "mock", "reply": "x"},
+            "a": {"model": "mock", "reply": "x"},
+        }
+    },
+    {
+        "providers": {"compatible": {"base_url": "http://x/v1"}},
+        "profiles": {"p": {"providers": {"compatible": {"model": "x"}}}},
+    },
+    {
         "providers": {"a": "mock", "b": "mock"},
         "cache": {},
         "profiles": {"p": {"providers": {"b": None}, "cache": None}},
@@ -56,6 +67,9 @@ BAD = [
     {"preset": "quick"},
     {"timeout": "soon"},
     {"providers": {"a": {"provider": "openai", "api_kye": "x"}}},
+    {"providers": {"openai": {"api_kye": "x"}}},
+    {"providers": {"mock": {"provider": "openai", "reply": "x"}}},
+    {"providers": {"a": {"model": "openai:x", "reply": "x"}}},
     {"providers": {"a": 3}},
     {"use": ["rety"]},
     {"use": [{"retry": {"atempts": 1}}]},
