@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import types
 import typing
 from collections.abc import Mapping
 from typing import Any, Final
@@ -28,7 +29,7 @@ def parameters(function: Any, label: str, notes: Mapping[str, str]) -> tuple[Mem
     """
     try:
         found = inspect.signature(function).parameters
-        hints = typing.get_type_hints(_annotated(function), localns=_around(function), include_extras=True)
+        hints = _hints(function)
     except (NameError, TypeError, ValueError) as error:
         problem = f"{error}; names in annotations must be found in the module"
     else:
@@ -36,6 +37,16 @@ def parameters(function: Any, label: str, notes: Mapping[str, str]) -> tuple[Mem
         asked = [parameter for name, parameter in found.items() if name not in bound]
         return tuple(_member(parameter, hints, label, notes) for parameter in asked)
     raise ConfigError(f"the signature of {label} cannot be read: {problem}")
+
+
+def _hints(function: Any) -> dict[str, Any]:
+    """Return the types of the parameters; of what it returns, the type may be known to type checkers alone."""
+    holder = _annotated(function)
+    written = dict(getattr(holder, "__annotations__", {}))
+    written.pop("return", None)
+    names = getattr(inspect.unwrap(holder), "__globals__", {})
+    asked = types.SimpleNamespace(__annotations__=written)
+    return typing.get_type_hints(asked, names, _around(function), include_extras=True)
 
 
 def _annotated(function: Any) -> Any:

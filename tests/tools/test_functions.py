@@ -158,6 +158,12 @@ def test_a_type_of_the_surrounding_function_is_found_where_it_is_used():
     assert run(take.call({"value": {"x": 1}})) is True
 
 
+def test_what_a_function_returns_may_be_known_to_type_checkers_alone():
+    def table(city: str) -> Nowhere: ...  # noqa: F821  # it is what is tested
+
+    assert list(tool(table).tool.parameters["properties"]) == ["city"]
+
+
 def no_annotation(city): ...
 def star(*cities: str): ...
 def stars(**options: str): ...
