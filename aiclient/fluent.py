@@ -88,6 +88,11 @@ class Fluent:
         Raises:
             InvalidRequestError: A value is missing, of the wrong type, or belongs to no place of the template.
         """
+        given: object = template
+        if not isinstance(given, Template):
+            raise InvalidRequestError(
+                f"template() takes a Template, such as Template(user=...), not {type(given).__name__}"
+            )
         return self.messages(*template.render(**values)).tags(**template.tags)
 
     def image(

@@ -38,7 +38,9 @@ def said_after(response: ChatResponse, content: Sequence[Content]) -> tuple[Mess
         InvalidMessageError: The answer is empty; results are given for calls it does not make; or something is said while
             one of its calls has no result, which every service refuses.
     """
-    answer = response.message
+    answer = getattr(response, "message", None)
+    if not isinstance(answer, Message):
+        raise InvalidMessageError(f"what is replied to is a ChatResponse, not {type(response).__name__}")
     if not answer.parts:
         raise InvalidMessageError("the answer is empty: there is nothing to reply to; ask again")
     parts = [part for item in content for part in content_parts(item)]

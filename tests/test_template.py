@@ -100,6 +100,11 @@ def test_values_that_do_not_fit_are_named_all_at_once(values, problems):
     assert problems in str(caught.value)
 
 
+def test_the_builder_takes_only_templates():
+    with Client(MockProvider()) as client, pytest.raises(InvalidRequestError, match=r"takes a Template, .* not str"):
+        client.new_request().template("What is {thing}?", thing="snow")
+
+
 def test_a_template_without_places_says_so():
     with pytest.raises(InvalidRequestError, match="x is unknown; it has no places"):
         Template(user="Hi").render(x=1)

@@ -69,6 +69,12 @@ def test_an_empty_answer_has_no_reply():
         ASKED.reply(ChatResponse(Message("assistant")), "Hello?")
 
 
+@pytest.mark.parametrize("given", ["Sunny.", Message("assistant", "Sunny."), None])
+def test_only_an_answer_is_replied_to(given):
+    with pytest.raises(InvalidMessageError, match=f"is a ChatResponse, not {type(given).__name__}"):
+        ASKED.reply(given, "And tomorrow?")
+
+
 def test_the_builder_replies_too():
     with Client(MockProvider("Sunny.")) as client:
         first = client.new_request().user("Weather?")

@@ -6,6 +6,12 @@ TESTS = "tests/test_output.py::"
 SABOTAGE = [
     (
         FILE,
+        'answer.finish_reason if answer.finish_reason not in (None, "tool_calls") else "stop"',
+        '"stop"',
+        TESTS + "test_a_tool_answer_that_was_cut_is_not_asked_for_again",
+    ),
+    (
+        FILE,
         "if self._wraps and answer.output is not None:",
         "if False:",
         TESTS + "test_what_is_no_object_stands_in_one",

@@ -7,6 +7,12 @@ WIRES = "tests/wire/test_schemas.py::"
 
 SABOTAGE = [
     (
+        "schema/jsontypes.py",
+        "    if is_enum(kind):  # a `StrEnum`",
+        "    if False:  # a `StrEnum`",
+        "tests/schema/test_structure.py::test_what_fits_becomes_a_value_of_the_type",
+    ),
+    (
         "schema/structure.py",
         "    if closed and any(name not in present for name in value):",
         "    if False:",

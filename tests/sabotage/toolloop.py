@@ -5,6 +5,18 @@ TESTS = "tests/tools/test_loop.py::"
 
 SABOTAGE = [
     (
+        LOOP,
+        "            self._rounds[-1] = evolve(self._rounds[-1], uses=tuple(ended))\n        self._tell",
+        "        self._rounds[-1] = evolve(self._rounds[-1], uses=tuple(ended))\n        self._tell",
+        TESTS + "test_the_tools_that_had_ended_are_in_a_run_that_failed",
+    ),
+    (
+        "wire/toolids.py",
+        "            return waiting.pop(0)\n",
+        "            pass\n",
+        "tests/wire/test_anthropic_encode.py::test_two_calls_of_one_id_have_each_their_result",
+    ),
+    (
         "sync/run.py",
         "        self._keeps = keeps  # whose thread it is: it would end with its client\n",
         "",
