@@ -259,7 +259,7 @@ def _near(provider: str, model: str) -> str:
     import difflib  # noqa: PLC0415  # only for people who misspelt something
 
     close = difflib.get_close_matches(model.lower(), _named(provider), 3, cutoff=0.7)
-    return f"; there are {', '.join(close)}" if close else f"; see aiclient.models.list({provider!r})"
+    return f"; did you mean {' or '.join(close)}?" if close else f"; see aiclient.models.list({provider!r})"
 
 
 def list(provider: str | None = None, /) -> builtins.list[ModelInfo]:

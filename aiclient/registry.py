@@ -262,11 +262,19 @@ def _checked(name: str, made: object) -> Provider:
     )
 
 
+def _sold(model: str) -> str:
+    """Say whose model it is that was named without its provider."""
+    from . import models  # noqa: PLC0415  # only for people who left something out
+
+    found = [f"{each.provider}:{each.name}" for each in models.list() if each.name == model]
+    return f"; did you mean {' or '.join(found[:3])}?" if found else "."
+
+
 def _unknown(name: str) -> str:
     known = ", ".join(f"{prefix}:" for prefix in names())
     prefix = name.partition(":")[0].partition("/")[0]
     if prefix in RETIRED:
         return f"{name!r} names no provider: {RETIRED[prefix]}"
     close = difflib.get_close_matches(prefix, names(), 1, cutoff=0.75)
-    hint = f"; did you mean {close[0]}:?" if close else "."
+    hint = f"; did you mean {close[0]}:?" if close else _sold(name)
     return f"{name!r} names no provider{hint} Write provider:model, with one of {known}, or pass a Provider"

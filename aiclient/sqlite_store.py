@@ -157,7 +157,7 @@ def _failure(error: Exception, path: str) -> StoreError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
         return StoreError(
-            f"{path} is damaged, or no SQLite file ({error}): delete it or give another path; a cache fills again",
+            f"{path} is damaged, or no SQLite file ({error}): give another path, or delete it if it was a cache",
             kind="corrupt",
         )
     if isinstance(error, sqlite3.Error) and is_busy(error):

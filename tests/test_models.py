@@ -184,7 +184,7 @@ def test_a_regional_model_of_bedrock_has_the_regional_price():
     [
         ("gpt-5-mini", "write provider:model"),
         ("nobody:gpt-5-mini", "write provider:model, with one of anthropic"),
-        ("openai:gpt-5-mimi", "there are gpt-5-mini"),
+        ("openai:gpt-5-mimi", "did you mean gpt-5-mini"),
         ("openai:zzz", r"see aiclient.models.list\('openai'\)"),
     ],
     ids=["no provider", "unknown provider", "misspelt", "nothing near"],

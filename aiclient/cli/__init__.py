@@ -60,7 +60,7 @@ def _guarded(arguments: argparse.Namespace) -> int:
     except (ConfigError, InvalidRequestError) as error:
         for line in str(error).splitlines():  # of a configuration it may be several
             note(line)
-        if isinstance(error, InvalidModelError):
+        if isinstance(error, InvalidModelError) and "base_url" in arguments:  # those that the variables speak to
             for line in advice(os.environ):
                 note(line)
         return WRONG_USAGE

@@ -43,6 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         bar.end()
     _tell(state, arguments)
+    if state.failed:
+        note(f'why lines failed stands in {str(arguments.output)!r}, under "error"; --retry-failed asks them again')
     if isinstance(state.stopped, BudgetExceededError):
         note(f"{state.stopped}; begin it again with a larger --budget")
         return OVER_BUDGET

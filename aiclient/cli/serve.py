@@ -98,7 +98,7 @@ def fault(text: str) -> Fault:
 def _welcome(base_url: str, api_key: str | None) -> str:
     key = "AI_API_KEY=... " if api_key else ""
     return (
-        f"serving chat completions and embeddings at {base_url}\n"
+        f"serving the protocols of all providers, OpenAI's at {base_url}\n"
         f'try:  {key}aiclient ask "Hello" -m any --base-url {base_url}\n'
         "stop: Ctrl-C\n"
     )

@@ -54,15 +54,21 @@ def environment(environ: Mapping[str, str], model: str | None, base_url: str | N
 
     Raises:
         InvalidProviderError: `model` names no provider, and nothing else does.
+        ConfigError: It ends after the provider's colon, or `base_url` is no address.
     """
     env = dict(environ)
     if base_url is not None:
+        if base_url and "://" not in base_url:
+            given = base_url.rpartition("@")[2]  # never the userinfo
+            raise ConfigError(f"--base-url {given!r} must begin with https:// (or http://) and a host")
         env |= {"AI_PROVIDER": "compatible", "AI_BASE_URL": base_url}
         return env | {"AI_DEFAULT_MODEL": model} if model else env
     if model is None:
         return env
-    prefix, _ = split(model)
+    prefix, name = split(model)
     selected = env.get("AI_PROVIDER", "").strip().lower()
+    if prefix is not None and not name and model != prefix:
+        raise ConfigError(f"-m {model!r} names no model; write {prefix}:<model>")
     if prefix is None and not selected:
         provider_for(model)  # raises: it says what is known, and what may have been meant
     if prefix is not None and prefix != (selected or split(env.get("AI_DEFAULT_MODEL", ""))[0] or "openai"):

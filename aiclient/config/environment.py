@@ -138,6 +138,8 @@ class Variables:
         ):
             if value is not None:
                 found[argument_of(kind, variable, usual)] = value
+        if self.base_url is not None and "://" not in self.base_url:  # it may be a key in the wrong place: not shown
+            raise ConfigError("AI_BASE_URL must begin with https:// (or http://) and a host")
         return found
 
 

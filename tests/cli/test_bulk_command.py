@@ -63,7 +63,9 @@ def test_a_line_that_fails_is_exit_one_and_is_asked_again(few, capsys):
     with LoopbackServer(faults=[server_error()]) as server:
         where = ["-m", "any", "--base-url", server.base_url]
         assert main(["bulk", "run", few[0], "-o", few[1], "--json", *where]) == 1
-        assert json.loads(capsys.readouterr().out)["failed"] == 1
+        said = capsys.readouterr()
+        assert json.loads(said.out)["failed"] == 1
+        assert f"why lines failed stands in {few[1]!r}" in said.err
         assert main(["bulk", "run", few[0], "-o", few[1], "--retry-failed", *where]) == 0
     assert sorted(ids(few[1])) == [1, 2]
 

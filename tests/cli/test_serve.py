@@ -71,7 +71,7 @@ def test_it_serves_until_it_is_interrupted(monkeypatch, capsys):
     answers = []
 
     def visit():
-        url = capsys.readouterr().out.split()[6]
+        url = capsys.readouterr().out.split()[8]
         with Client(CompatibleProvider(url, api_key="key-12345", model="any")) as client:
             answers.append(client.chat("hi").message.content)
         raise KeyboardInterrupt

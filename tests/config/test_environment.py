@@ -257,6 +257,12 @@ def test_an_unknown_variable_of_ours_is_an_error_with_a_suggestion(name, hint):
     assert SECRET not in str(caught.value)
 
 
+def test_an_address_that_is_none_is_told_by_its_variable_alone():
+    with pytest.raises(ConfigError, match=r"^AI_BASE_URL must begin with https://") as caught:
+        from_env({"AI_BASE_URL": SECRET})
+    assert SECRET not in str(caught.value)
+
+
 @pytest.mark.parametrize("environ", [{"AI_TIMEOUT": "x"}, {"AI_PROVIDER": "x"}, {"AI_BASE_URL": "no address"}])
 def test_no_message_and_no_repr_shows_a_key(environ):
     environ = {"AI_PROVIDER": "compatible", "AI_BASE_URL": "http://127.0.0.1:9", "AI_API_KEY": SECRET, **environ}

@@ -33,7 +33,13 @@ def add_ask(commands: Commands) -> None:
         help="print the answer as it comes (the default without --json)",
     )
     add_json(ask, "print the whole answer as one JSON object")
-    ask.add_argument("--log-level", metavar="LEVEL", help="log to standard error: debug, info, warning or error")
+    ask.add_argument(
+        "--log-level",
+        type=str.lower,
+        choices=["debug", "info", "warning", "error", "critical"],
+        metavar="LEVEL",
+        help="log to standard error: debug, info, warning or error",
+    )
     ask.add_argument("--log-file", metavar="PATH", help="log to a file, JSON lines; without --log-level from info on")
     ask.set_defaults(command=".ask")
 

@@ -23,7 +23,7 @@ def add_serve(commands: Commands) -> None:
     serve = commands.add_parser(
         "serve",
         help="play a service on this machine, for tests",
-        description="Play a service that speaks OpenAI's chat completions and embeddings, until Ctrl-C.",
+        description="Play a service that speaks the protocols of all providers, until Ctrl-C.",
     )
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     serve.add_argument("--port", type=int, default=0, help="default: any free one")
