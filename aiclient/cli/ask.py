@@ -12,7 +12,7 @@ from ..middleware.logging import Logging
 from ..sync.client import Client
 from ..tools.stream import text_of
 from .answers import as_json
-from .asking import asked, files, schema, spoken, tools
+from .asking import asked, files, instructed, schema, tools
 from .terminal import note, put
 from .whom import made
 
@@ -41,8 +41,9 @@ def run(arguments: argparse.Namespace) -> int:
             stack.callback(logs.reset)
             logged(client)
         request = client.new_request()
-        if arguments.system is not None:
-            request = request.system(spoken(arguments.system, "--system"))
+        system = instructed(arguments)
+        if system is not None:
+            request = request.system(system)
         if arguments.schema is not None:
             request = request.response_format(schema(arguments.schema))
         request = request.user(*parts, "\n\n".join([*texts, prompt.strip()]) or None)

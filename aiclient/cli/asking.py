@@ -18,10 +18,12 @@ from ..tools.functions import tool
 from .terminal import note
 
 if TYPE_CHECKING:
+    import argparse
+
     from ..messages import Part
     from ..tools.use import AnyTool
 
-__all__ = ["MOST", "asked", "files", "schema", "spoken", "tools"]
+__all__ = ["MOST", "asked", "files", "instructed", "schema", "spoken", "tools"]
 
 MOST_TEXT: Final = 4 * 1024 * 1024
 """Bytes of one text file; more fits into no prompt."""
@@ -67,6 +69,15 @@ def spoken(text: str, what: str) -> str:
     except UnicodeError as error:
         problem = error.reason if isinstance(error, UnicodeDecodeError) else "it holds half a character"
     raise InvalidMessageError(f"{what} is not text in UTF-8: {problem}")
+
+
+def instructed(arguments: argparse.Namespace) -> str | None:
+    """Return what `--system` says, if anything.
+
+    Raises:
+        InvalidMessageError: It is not text.
+    """
+    return None if arguments.system is None else spoken(arguments.system, "--system")
 
 
 def files(paths: Iterable[str]) -> tuple[list[str], list[Part]]:

@@ -15,6 +15,7 @@ from ..client import AsyncClient
 from ..errors import AIClientError, BudgetExceededError, ConfigError
 from ..prices.expenses import shown
 from ..request import ChatOptions
+from .asking import instructed
 from .terminal import complain, note, put
 from .whom import made
 
@@ -78,7 +79,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _defaults(arguments: argparse.Namespace) -> Defaults:
-    return Defaults(arguments.system, ChatOptions(max_tokens=arguments.max_tokens))
+    return Defaults(instructed(arguments), ChatOptions(max_tokens=arguments.max_tokens))
 
 
 def _complain(error: Exception) -> None:

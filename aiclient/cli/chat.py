@@ -15,7 +15,7 @@ from ..messages import Message
 from ..prices.expenses import NOTHING, expense_of_outcome, shown
 from ..sync.client import Client
 from .answers import as_json
-from .asking import MOST, spoken
+from .asking import MOST, instructed, spoken
 from .terminal import complain, note, put
 from .whom import made
 
@@ -72,8 +72,9 @@ class _Talk:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._arguments = arguments
+        system = instructed(arguments)
+        self._system = [Message("system", system)] if system is not None else []
         self._client = made(Client, arguments)
-        self._system = [Message("system", arguments.system)] if arguments.system is not None else []
         self._messages: list[Message] = list(self._system)
         self._expense = NOTHING
         self.failed = False

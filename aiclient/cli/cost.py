@@ -17,7 +17,7 @@ from ..pricing import estimate
 from ..redis_store import RedisStore
 from ..request import ChatOptions, ChatRequest
 from ..sqlite_store import SQLiteStore
-from .asking import asked, files
+from .asking import asked, files, instructed
 from .tables import drawn
 from .terminal import put
 
@@ -40,8 +40,9 @@ def _estimate(arguments: argparse.Namespace) -> int:
     prompt = asked(arguments.prompt)
     texts, parts = files(arguments.file)
     said = [*parts, "\n\n".join([*texts, prompt.strip()])]
-    system = [Message("system", arguments.system)] if arguments.system is not None else []
-    request = ChatRequest([*system, Message("user", said)], ChatOptions(max_tokens=arguments.max_tokens))
+    system = instructed(arguments)
+    before = [] if system is None else [Message("system", system)]
+    request = ChatRequest([*before, Message("user", said)], ChatOptions(max_tokens=arguments.max_tokens))
     found = estimate(request, model=arguments.model, output_tokens=arguments.output_tokens)
     if arguments.json:
         facts = {

@@ -187,6 +187,38 @@ def test_bytes_that_are_no_text_are_not_sent(server, capsys, prompt, system):
     assert server.requests == []
 
 
+@pytest.fixture
+def told(tmp_path, monkeypatch):
+    """Run a command that takes `--system` in a folder of its own, with a line on standard input."""
+    (tmp_path / "in.jsonl").write_text('{"prompt": "hi"}\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("hi\n"))
+    return lambda command, system: main([*command, "--system", system])
+
+
+BULK = ["in.jsonl", "-o", "out.jsonl"]
+
+
+@pytest.mark.parametrize("command", [["chat"], ["bulk", "run", *BULK]], ids=["chat", "bulk"])
+def test_instructions_of_every_command_arrive_as_they_were_meant(server, told, command):
+    assert told([*command, "-m", "any", "--base-url", server.base_url], "gr\udcc3\udcbc\u00df") == 0
+    assert server.requests[-1].json["messages"][0]["content"] == "gr\u00fc\u00df"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["chat", "-m", "mock"],
+        ["bulk", "run", *BULK, "-m", "mock"],
+        ["cost", "estimate", "hi", "-m", "openai:gpt-5.4-mini"],
+    ],
+    ids=["chat", "bulk", "estimate"],
+)
+def test_instructions_that_are_no_text_are_refused_by_every_command(told, capsys, command):
+    assert told(command, "\udcff") == 2
+    assert capsys.readouterr() == ("", "aiclient: --system is not text in UTF-8: invalid start byte\n")
+
+
 def test_standard_input_that_is_no_text_is_not_sent(server, monkeypatch, capsys):
     monkeypatch.setattr(
         sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a\xff"), encoding="utf-8", errors="surrogateescape")
