@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from .errors import InvalidRequestError, StoreError
-from .messages import Message
+from .messages import Message, ToolResultPart
 from .records import VERSION
 from .request import ChatRequest
 from .tokens import TokenCounter, estimate
@@ -80,9 +80,13 @@ def trimmed(
 
 def _order(groups: Sequence[_Group]) -> list[int]:
     """Return which groups may go, and in which order."""
-    asked = max((index for index, group in enumerate(groups) if group[0].role == "user"), default=-1)
+    asked = max((index for index, group in enumerate(groups) if _asks(group)), default=-1)
     last = len(groups) - 1
     return [index for index, group in enumerate(groups) if index not in (asked, last) and group[0].role not in _SYSTEM]
+
+
+def _asks(group: _Group) -> bool:
+    return any(message.role == "user" and not message.of(ToolResultPart) for message in group)
 
 
 def _fits(size: int, limit: int | None) -> bool:
@@ -91,7 +95,7 @@ def _fits(size: int, limit: int | None) -> bool:
 
 def _headless(groups: Sequence[_Group], kept: Sequence[bool]) -> bool:
     """Whether something was dropped and an answer without its question is now the first."""
-    if not any(group[0].role == "user" for group in groups):
+    if not any(map(_asks, groups)):
         return False
     first = next((index for index, stays in enumerate(kept) if stays and groups[index][0].role not in _SYSTEM), None)
     return first is not None and not all(kept[:first]) and groups[first][0].role != "user"

@@ -63,15 +63,29 @@ def said_after(response: ChatResponse, content: Sequence[Content]) -> tuple[Mess
 
 
 def inseparable(messages: Sequence[Message]) -> Iterator[tuple[Message, ...]]:
-    """Yield `messages` in groups of which no service takes a part: an answer with the results of the tools it asks for."""
-    group: list[Message] = []
-    waiting: set[str] = set()
-    for message in messages:
-        results = {result.tool_call_id for result in message.of(ToolResultPart)}
-        if group and not (results & waiting):
-            yield tuple(group)
-            group, waiting = [], set()
-        group.append(message)
-        waiting |= {call.id for call in message.tool_calls}
-    if group:
-        yield tuple(group)
+    """Yield `messages` in groups of which no service takes a part: an answer with the results of the tools it asks for.
+
+    What stands between an answer and a result that comes late belongs to the group.
+    """
+    ends = _ends(messages)
+    begin, last = 0, 0
+    for index, end in enumerate(ends):
+        if index > last:
+            yield tuple(messages[begin:index])
+            begin = index
+        last = max(last, end)
+    if messages:
+        yield tuple(messages[begin:])
+
+
+def _ends(messages: Sequence[Message]) -> list[int]:
+    """Return for each message where the last result of its calls stands, or its own place."""
+    ends = list(range(len(messages)))
+    results: dict[str, int] = {}  # by the id of a call, which comes again where a service mints it by number
+    for index in range(len(messages) - 1, -1, -1):
+        for part in messages[index].parts:
+            if isinstance(part, ToolResultPart):
+                results.setdefault(part.tool_call_id, index)
+        for id_ in {call.id for call in messages[index].tool_calls}:
+            ends[index] = max(ends[index], results.pop(id_, index))
+    return ends

@@ -68,6 +68,15 @@ def test_of_one_long_turn_the_oldest_tool_uses_go_and_the_question_stays():
     assert said(trimmed)[2] == "third"
 
 
+@pytest.mark.parametrize("most", [2, 3, 4, 5, 6])
+def test_a_late_result_goes_with_its_call(most):
+    call, late = used(1)
+    talk = [SYSTEM, user(), call, user("Wait."), late, assistant(), user("Now?")]
+    kept = history.trimmed(talk, max_messages=most)
+    check(ChatRequest(kept))
+    assert (late in kept) == (call in kept)
+
+
 def test_system_messages_in_the_middle_stay():
     talk = [user("1"), assistant(), SYSTEM, user("2"), assistant("two")]
     assert said(history.trimmed(talk, max_messages=3)) == ["Be brief.", "2", "two"]

@@ -96,3 +96,15 @@ def test_an_answer_and_the_results_of_its_calls_are_one_group():
 def test_results_in_a_users_message_belong_to_the_answer_too():
     reply = Message("user", [ONE.result("a"), TWO.result("b"), "Thanks."])
     assert [len(group) for group in inseparable([WANTS.message, reply])] == [2]
+
+
+def test_what_was_said_before_a_late_result_belongs_to_the_answer():
+    talk = [Message("assistant", tool_calls=[ONE]), Message("user", "Wait."), Message("tool", "a", tool_call_id="c1")]
+    after = Message("user", "And now?")
+    assert list(inseparable([*talk, after])) == [tuple(talk), (after,)]
+
+
+def test_a_result_belongs_to_the_latest_call_of_its_id():
+    unused = Message("assistant", tool_calls=[ONE])
+    used = [Message("assistant", tool_calls=[ONE]), Message("tool", "a", tool_call_id="c1")]
+    assert list(inseparable([unused, *used])) == [(unused,), tuple(used)]
