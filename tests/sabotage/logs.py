@@ -65,4 +65,22 @@ SABOTAGE = [
         "    if record.levelno >= logging.INFO and False",
         "tests/net/test_logs.py::test_the_url_of_an_exchange_through_a_callers_client_is_not_printed",
     ),
+    (
+        "middleware/logging.py",
+        '        "model": _named(attempt.model),',
+        '        "model": attempt.model,',
+        LAYER + "test_a_model_that_repeats_a_key_is_masked_and_a_long_one_cut",
+    ),
+    (
+        "context.py",
+        "            except Exception as error:  # noqa: BLE001  # who listens",
+        "            except ZeroDivisionError as error:  # who listens",
+        "tests/test_context.py::test_what_an_observer_raises_is_logged_without_its_words_and_others_are_told",
+    ),
+    (
+        "_sinks.py",
+        "delay=not _is_there(path)",
+        "delay=False",
+        "tests/cli/test_config.py::test_looking_at_a_configuration_leaves_no_log_file",
+    ),
 ]

@@ -39,4 +39,10 @@ SABOTAGE = [
         "",
         TESTS + "test_a_provider_with_two_models_is_one_service",
     ),
+    (
+        "surveys.py",
+        "self.standing(said, 0.0)",
+        "str(said)",
+        "tests/test_surveys.py::test_what_a_layer_says_under_a_name_of_ours_and_cannot_be_read_keeps_no_other_quiet",
+    ),
 ]
