@@ -121,6 +121,8 @@ def _applied(layer: Any, index: int, provider: Provider) -> Provider:
     if isinstance(layer, type) and issubclass(layer, Layer):
         raise ConfigError(f"layer {index} is the class {layer.__name__}; make an instance of it: {layer.__name__}()")
     name = getattr(layer, "__name__", type(layer).__name__)
+    if isinstance(layer, list | tuple):
+        raise ConfigError(f"layer {index} is a {name} of layers; give them one by one, use(*layers)")
     if not callable(layer):
         raise ConfigError(f"layer {index} ({name}) is not a middleware: it cannot be called with a provider")
     wrapped = layer(provider)

@@ -106,12 +106,13 @@ def forgetful(provider):
     [
         (Named, r"layer 1 is the class Named; make an instance of it: Named\(\)"),
         (5, r"layer 1 \(int\) is not a middleware: it cannot be called"),
+        ([Layer()], r"layer 1 is a list of layers; give them one by one, use\(\*layers\)"),
         (None, r"layer 1 \(NoneType\) is not a middleware"),
         (forgetful, r"layer 1 \(forgetful\) returned NoneType, which is not a provider"),
         (lambda _: "x", r"layer 1 \(<lambda>\) returned str"),
         (lambda _: MockProvider, r"layer 1 \(<lambda>\) returned type"),
     ],
-    ids=["class", "number", "none", "forgotten-return", "text", "provider-class"],
+    ids=["class", "number", "list", "none", "forgotten-return", "text", "provider-class"],
 )
 def test_what_is_no_middleware_is_refused_with_its_place_and_name(layer, words):
     with pytest.raises(ConfigError, match=words):

@@ -96,6 +96,8 @@ class Limit:
                 raise ConfigError(f"{name}={value!r} must be a text that is not empty")
         if self.period not in get_args(Period):
             raise ConfigError(f"period={self.period!r} must be one of {', '.join(get_args(Period))}")
+        if self.per in get_args(Period):  # as a tag nobody gives it would hold all calls to one balance for ever
+            raise ConfigError(f"per={self.per!r} says whom a limit counts for; how long is period={self.per!r}")
         if not isinstance(self.hard, bool):
             raise ConfigError(f"hard={self.hard!r} must be True or False")
         object.__setattr__(self, "caps", tuple(self._caps()))

@@ -749,6 +749,7 @@ def test_threads_and_tasks_share_a_budget():
         ({"tokens": 1.5}, "tokens=1.5"),
         ({"tokens": -1}, "tokens=-1"),
         ({"usd": 1, "period": "week"}, "period='week'"),
+        ({"usd": 1, "per": "day"}, "how long is period='day'"),
         ({"usd": 1, "per": ""}, "per=''"),
         ({"usd": 1, "name": " "}, "name=' '"),
         ({"usd": 1, "hard": 1}, "hard=1"),
