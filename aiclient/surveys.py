@@ -78,9 +78,7 @@ class _Service:
             if isinstance(layer, Reports):
                 try:
                     said = layer.report(self.key)
-                    self.standing(
-                        said, 0.0
-                    )  # under a name of ours it may say something else, which cannot be summed up
+                    self.standing(said, 0.0)  # raises where it says something else under a name of ours
                     for section, entries in said.items():
                         sections.setdefault(section, []).extend(entries)
                 except Exception as error:  # noqa: BLE001  # a status page must not fall with one layer; it is shown there
