@@ -6,8 +6,8 @@ H, T = "tests/test_history.py::", "tests/test_turns.py::"
 SABOTAGE = [
     (
         TURNS,
-        "if group and not (results & waiting):",
-        "if group:",
+        "        last = max(last, end)\n",
+        "        last = index\n",
         T + "test_an_answer_and_the_results_of_its_calls_are_one_group",
     ),
     (
