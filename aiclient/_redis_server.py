@@ -223,7 +223,7 @@ class _Socket:
     async def aclose(self) -> None:
         """Drop the socket; there is no waiting in it."""
         # The library's own way wants a task in most of its versions, and says goodbye where there is TLS.
-        writer, self._line._writer, self._line._reader = self._line._writer, None, None  # noqa: SLF001
+        writer, self._line._writer, self._line._reader = self._line._writer, None, None  # noqa: SLF001  # as said above
         if writer is not None:
             writer.transport.abort()
 

@@ -11,30 +11,12 @@ from aiclient.composition import compose
 from aiclient.errors import ServerError
 from aiclient.layer import Layer, Wrapper
 from aiclient.messages import Message
-from aiclient.opening import collect
 from aiclient.provider import BaseProvider, observed
-from aiclient.request import ChatRequest, EmbeddingRequest
 from aiclient.testutil.mock import MockProvider
 
+from .paths import EMBED, PATHS, REQUEST, chat, stream
+
 pytestmark = pytest.mark.anyio
-
-REQUEST = ChatRequest([Message("user", "hi")])
-EMBED = EmbeddingRequest("hi")
-
-
-async def chat(provider, request=REQUEST):
-    return await provider.chat(request)
-
-
-async def stream(provider, request=REQUEST):
-    return await collect(provider.chat_stream(request))
-
-
-async def embed(provider, request=EMBED):
-    return await provider.embeddings(request)
-
-
-PATHS = pytest.mark.parametrize("call", [chat, stream, embed], ids=["chat", "stream", "embeddings"])
 
 
 # --- Wrapper ---

@@ -13,33 +13,17 @@ from aiclient.ends import End
 from aiclient.errors import ServerError, StreamInterruptedError, UnsupportedFeatureError
 from aiclient.layer import Layer
 from aiclient.messages import Message
-from aiclient.opening import collect
 from aiclient.provider import BaseProvider, Identified, ProviderInfo, begin, observed, opened
 from aiclient.request import ChatOptions, ChatRequest, EmbeddingRequest
 from aiclient.response import Attempt, CallWarning, ChatResponse, EmbeddingResponse
 from aiclient.stream import ChatStream
 from aiclient.testutil.mock import MockProvider
 
+from .paths import EMBED, PATHS, REQUEST, chat, stream
+
 pytestmark = pytest.mark.anyio
 
-REQUEST = ChatRequest([Message("user", "hi")])
-EMBED = EmbeddingRequest("hi")
 ATTEMPT, WARNING = Attempt(number=1, provider="mock"), CallWarning("dropped", "no seed", "seed", "mock")
-
-
-async def chat(provider, request=REQUEST):
-    return await provider.chat(request)
-
-
-async def stream(provider, request=REQUEST):
-    return await collect(provider.chat_stream(request))
-
-
-async def embed(provider, request=EMBED):
-    return await provider.embeddings(request)
-
-
-PATHS = pytest.mark.parametrize("call", [chat, stream, embed], ids=["chat", "stream", "embeddings"])
 
 
 # --- BaseProvider ---

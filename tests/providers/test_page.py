@@ -26,14 +26,6 @@ PAGES = {path.stem.removeprefix("provider-"): path.read_text("utf-8") for path i
 HEADER = "| provider, model | tools | schema | images | sound | PDF | reasoning | prompt cache | besides `chat` |"
 LACKING = "| provider, model | settings that are left out |"
 
-FORM = {
-    "type": "object",
-    "properties": {"city": {"type": "string"}},
-    "required": ["city"],
-    "additionalProperties": False,
-}
-FILES = "https://files.test/a."
-
 
 def told(builder):
     """The codes of what the service could not be asked for, with their settings; None where that is an error."""
@@ -79,10 +71,10 @@ def row(name):
         request = client.new_request().user("Hi")
         cells = [
             offered(request),
-            plain(request.response_format(FORM)),
-            media(request, bytes=image(b"\x89PNG\r\n\x1a\n"), URL=image(f"{FILES}png")),
-            media(request, bytes=audio(b"RIFF\x24\x00\x00\x00WAVEfmt "), URL=audio(f"{FILES}wav")),
-            media(request, bytes=document(b"%PDF-1.7"), URL=document(f"{FILES}pdf")),
+            plain(request.response_format(sent.FORM)),
+            media(request, bytes=image(b"\x89PNG\r\n\x1a\n"), URL=image(f"{sent.FILES}png")),
+            media(request, bytes=audio(b"RIFF\x24\x00\x00\x00WAVEfmt "), URL=audio(f"{sent.FILES}wav")),
+            media(request, bytes=document(b"%PDF-1.7"), URL=document(f"{sent.FILES}pdf")),
             thinking(request),
             kept(request),
             ", ".join(sorted(provider.describe().capabilities - {"chat", "preview"})),
